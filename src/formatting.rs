@@ -3,6 +3,10 @@
 //! The charts of a page are formatted in the browser by the same rules, except that instants have no unit
 //! (`report/assets/interactive.js`).
 
+mod run_time;
+
+pub use run_time::{RunTime, moment};
+
 use provider::{Instant, Nanos};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -238,25 +242,6 @@ pub fn quantity_beside(unit: Unit, value: f64, other: f64) -> String {
     longer.unwrap_or(text)
 }
 
-/// Formats an instant of a run that lasts `run_s` seconds: `12.3 s` in runs of up to two minutes, `m:ss min` up to two
-/// hours, `hh:mm h` up to 25 hours, `day 2 hh:mm h` beyond. The unit distinguishes `m:ss` from `hh:mm`.
-#[must_use]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-pub fn moment(at_s: f64, run_s: f64) -> String {
-    let whole = at_s.max(0.0) as u64;
-    let (day, hour, minute, second) =
-        (whole / 86_400, whole % 86_400 / 3_600, whole % 3_600 / 60, whole % 60);
-    if run_s <= 120.0 {
-        format!("{} s", number(at_s))
-    } else if run_s <= 7_200.0 {
-        format!("{}:{second:02} min", whole / 60)
-    } else if run_s <= 90_000.0 {
-        format!("{:02}:{minute:02} h", whole / 3_600)
-    } else {
-        format!("day {} {hour:02}:{minute:02} h", day + 1)
-    }
-}
-
 /// Formats a count with its noun: `1 job`, `2 jobs`.
 #[must_use]
 pub fn plural(number: u64, noun: &str) -> String {
@@ -356,14 +341,6 @@ mod tests {
         ] {
             assert_eq!(duration(seconds), text);
         }
-    }
-
-    #[test]
-    fn moments_follow_the_length_of_the_run() {
-        assert_eq!(moment(12.34, 60.0), "12.3 s");
-        assert_eq!(moment(754.0, 3_600.0), "12:34 min");
-        assert_eq!(moment(67_320.0, 86_400.0), "18:42 h");
-        assert_eq!(moment(86_460.0, 172_800.0), "day 2 00:01 h");
     }
 
     #[test]

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 /// The most jobs in flight: in service, in queues and in waits together. A run that reaches this number is ended.
 pub const MAX_JOBS_IN_FLIGHT: usize = 4_000_000;
 
-/// The largest prompt and the largest completion, in tokens; samples are clamped to it. It keeps all sums over a run far
-/// from overflow.
-pub const MAX_TOKENS: u32 = 1_000_000;
+/// The largest prompt and the largest completion, in tokens; samples are clamped to it. It is the largest number that a scenario may
+/// state, and as long as the longest context on offer (Llama 4 Scout, 10M). It keeps all sums over a run far from overflow: 100 million
+/// jobs of this size have 2e15 tokens.
+pub const MAX_TOKENS: u32 = 10_000_000;
 
 /// The shortest think time of a closed workload's user, and the time between two jobs of a worker of a batch. Without it one that is
 /// refused at once would send without end at one instant.

@@ -100,12 +100,12 @@ const PERCENTAGES: &str = "[1, 1, 1, 1, 1, 1, 2, 4, 6, 6, 6, 5, 4, 5, 6, 6, 5, 4
 
 #[test]
 fn named_shapes_and_weights_have_mean_one() {
-    let factors = |shape: &str| with_shape(shape).unwrap().workloads[0].shape.unwrap();
+    let shape_of = |shape: &str| with_shape(shape).unwrap().workloads[0].shape.clone().unwrap();
     for shape in ["daily", "evening", &format!("{{weights: {PERCENTAGES}}}")] {
-        let mean = factors(shape).iter().sum::<f64>() / 24.0;
+        let mean = shape_of(shape).factors().iter().sum::<f64>() / 24.0;
         assert!((mean - 1.0).abs() < 1e-3, "{shape}: {mean}");
     }
-    assert_eq!(factors("evening").iter().position(|factor| *factor > 1.6), Some(19));
+    assert_eq!(shape_of("evening").factors().iter().position(|factor| *factor > 1.6), Some(19));
 }
 
 /// Without the check, percentages read as factors would multiply the traffic by four.

@@ -1,9 +1,14 @@
 //! Civil time: the days of a time zone, and dates and decimal durations as HTTP, RFC 3339 and trace files write them.
 //!
-//! A run starts on 2026-11-01 at 00:00 UTC, a Sunday; [`Epoch::RUN`] maps the instants of a run to the calendar.
+//! A run whose scenario states no date starts on 2026-11-01 at 00:00 UTC; [`Epoch`] maps the instants of a run to the calendar, and
+//! [`LocalClock`] to the local time of a zone.
 //! Nothing here reads a clock. Time zones come from the IANA database that `jiff` bundles and HTTP dates from
 //! `httpdate`, so every machine gives the same result. All conversions of the workspace between civil time and
 //! instants go through this module.
+
+mod local_clock;
+
+pub use local_clock::{InvalidStart, LocalClock};
 
 use crate::axis::Period;
 use crate::time::{Instant, Nanos};
@@ -42,14 +47,14 @@ impl Zone {
         }
     }
 
-    /// Returns the period of the calendar that contains `at`, from midnight to midnight: a day of 23, 24 or 25 hours, a week
-    /// from Monday, or a month.
+    /// Returns the period of the calendar that contains `at` of a run that begins at `epoch`, from midnight to midnight: a day of 23,
+    /// 24 or 25 hours, a week from Monday, or a month.
     ///
     /// If the first period began before the run, its start is the start of the run. A period that ends after
     /// [`Instant::MAX`] ends there.
     #[must_use]
-    pub fn period_containing(self, period: Period, at: Instant) -> Range<Instant> {
-        let first = first_day(period, self.local_time(at).date());
+    pub fn period_containing(self, period: Period, epoch: Epoch, at: Instant) -> Range<Instant> {
+        let first = first_day(period, self.local_time(epoch, at).date());
         let next = match period {
             Period::Day => first.checked_add(Span::new().days(1)),
             Period::Week => first.checked_add(Span::new().days(7)),
@@ -57,16 +62,17 @@ impl Zone {
         };
         let instant = |date: civil::Date| {
             let midnight = date.to_zoned_datetime(self.time_zone()).expect(IN_RANGE);
-            Instant(UnixTime(midnight.timestamp()).since(Epoch::RUN.time_at(Instant::ZERO)).0)
+            Instant(UnixTime(midnight.timestamp()).since(epoch.time_at(Instant::ZERO)).0)
         };
         instant(first)..instant(next.expect(IN_RANGE))
     }
 
-    /// Returns the number of periods of the calendar that the first `span` of a run touches: at least one.
+    /// Returns the number of periods of the calendar that the first `span` of a run that begins at `epoch` touches: at least one.
     #[must_use]
-    pub fn periods_touched_in_first(self, period: Period, span: Nanos) -> u64 {
+    pub fn periods_touched_in_first(self, period: Period, epoch: Epoch, span: Nanos) -> u64 {
         let last = Instant(span.0.saturating_sub(1));
-        let [first, last] = [Instant::ZERO, last].map(|at| first_day(period, self.local_time(at).date()));
+        let [first, last] =
+            [Instant::ZERO, last].map(|at| first_day(period, self.local_time(epoch, at).date()));
         let between = match period {
             Period::Day => (last - first).get_days(),
             Period::Week => (last - first).get_days() / 7,
@@ -78,8 +84,8 @@ impl Zone {
         u64::from(between.unsigned_abs()) + 1
     }
 
-    fn local_time(self, at: Instant) -> ZonedDateTime {
-        Epoch::RUN.time_at(at).0.to_zoned_datetime(self.time_zone())
+    fn local_time(self, epoch: Epoch, at: Instant) -> ZonedDateTime {
+        epoch.time_at(at).0.to_zoned_datetime(self.time_zone())
     }
 
     fn time_zone(self) -> TimeZone {
@@ -102,7 +108,8 @@ fn first_day(period: Period, date: civil::Date) -> civil::Date {
     }
 }
 
-/// The calendar time of [`Instant::ZERO`]: [`Epoch::RUN`], except for `quotalab mock`, which takes the time of its start.
+/// The calendar time of [`Instant::ZERO`]: [`Epoch::RUN`], or the `start` of a scenario; for the dates in the replies of `quotalab mock`,
+/// the time of its own start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Epoch(UnixTime);
 
@@ -272,7 +279,7 @@ mod tests {
     /// Returns the hour of a run at which the Pacific day with this number starts, and the length of that day in hours.
     fn hours(day: u64) -> (u64, u64) {
         let Range { start, end } =
-            Zone::Pacific.period_containing(Period::Day, run_day(day) + Nanos::HOUR * 12);
+            Zone::Pacific.period_containing(Period::Day, Epoch::RUN, run_day(day) + Nanos::HOUR * 12);
         (start.0 / Nanos::HOUR.0, end.since(start).0 / Nanos::HOUR.0)
     }
 
@@ -292,15 +299,16 @@ mod tests {
 
     #[test]
     fn a_run_starts_at_17_00_pacific_time() {
-        let first = Zone::Pacific.period_containing(Period::Day, Instant::ZERO);
+        let first = Zone::Pacific.period_containing(Period::Day, Epoch::RUN, Instant::ZERO);
         assert_eq!(first, Instant::ZERO..Instant(7 * Nanos::HOUR.0));
-        assert_eq!(Zone::Pacific.period_containing(Period::Day, Instant(first.end.0 - 1)), first);
-        assert_eq!(Zone::Pacific.period_containing(Period::Day, first.end).start, first.end);
+        assert_eq!(Zone::Pacific.period_containing(Period::Day, Epoch::RUN, Instant(first.end.0 - 1)), first);
+        assert_eq!(Zone::Pacific.period_containing(Period::Day, Epoch::RUN, first.end).start, first.end);
         assert_eq!(
-            Zone::Utc.period_containing(Period::Day, Instant::ZERO),
+            Zone::Utc.period_containing(Period::Day, Epoch::RUN, Instant::ZERO),
             Instant::ZERO..Instant(Nanos::DAY.0)
         );
-        let touched = |span| Zone::ALL.map(|zone| zone.periods_touched_in_first(Period::Day, span));
+        let touched =
+            |span| Zone::ALL.map(|zone| zone.periods_touched_in_first(Period::Day, Epoch::RUN, span));
         assert_eq!(touched(Nanos(0)), [1, 1]);
         assert_eq!(touched(Nanos(7 * Nanos::HOUR.0)), [1, 1]);
         assert_eq!(touched(Nanos::DAY), [1, 2]);
@@ -311,10 +319,10 @@ mod tests {
     fn days_are_adjacent_and_two_a_year_are_not_24_hours_long() {
         const YEARS: u64 = 40;
         for zone in Zone::ALL {
-            let mut day = zone.period_containing(Period::Day, Instant::ZERO);
+            let mut day = zone.period_containing(Period::Day, Epoch::RUN, Instant::ZERO);
             let (mut long, mut short) = (0, 0);
             while day.end < run_day(YEARS * 365) {
-                let next = zone.period_containing(Period::Day, day.end);
+                let next = zone.period_containing(Period::Day, Epoch::RUN, day.end);
                 assert_eq!(next.start, day.end);
                 match next.end.since(next.start).0 / Nanos::HOUR.0 {
                     25 => long += 1,
@@ -328,11 +336,34 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// A run that begins later has the same days, weeks and months, earlier by as much.
+        #[test]
+        fn periods_of_a_later_run_are_those_of_an_earlier_one(
+            later in 0..Nanos::DAY.0 * 700,
+            at in 0..Nanos::DAY.0 * 700,
+            pacific: bool,
+            period in prop::sample::select(&[Period::Day, Period::Week, Period::Month][..]),
+        ) {
+            let zone = if pacific { Zone::Pacific } else { Zone::Utc };
+            let epoch = Epoch::new(Epoch::RUN.time_at(Instant(later)));
+            let (day, same) = (zone.period_containing(period, epoch, Instant(at)), zone.period_containing(period, Epoch::RUN, Instant(later + at)));
+            prop_assert_eq!(day.start.0, same.start.0.saturating_sub(later));
+            prop_assert_eq!(day.end.0, same.end.0 - later);
+            let touched = |span| zone.periods_touched_in_first(period, Epoch::RUN, span);
+            prop_assert_eq!(
+                zone.periods_touched_in_first(period, epoch, Nanos(at + 1)),
+                touched(Nanos(later + at + 1)) - touched(Nanos(later + 1)) + 1
+            );
+        }
+    }
+
     #[test]
     fn the_last_instant_has_a_day() {
         for zone in Zone::ALL {
             assert!(
-                zone.period_containing(Period::Day, Instant::MAX).start >= Instant(u64::MAX - Nanos::DAY.0)
+                zone.period_containing(Period::Day, Epoch::RUN, Instant::MAX).start
+                    >= Instant(u64::MAX - Nanos::DAY.0)
             );
         }
     }
@@ -346,16 +377,16 @@ mod tests {
             (Zone::Utc, Period::Month, 30 * 24, 1),
             (Zone::Pacific, Period::Month, 7, 2),
         ] {
-            let first = zone.period_containing(period, Instant::ZERO);
+            let first = zone.period_containing(period, Epoch::RUN, Instant::ZERO);
             assert_eq!(first, Instant::ZERO..Instant(Nanos::HOUR.0 * until), "{zone:?} {period:?}");
-            assert_eq!(zone.period_containing(period, Instant(first.end.0 - 1)), first);
-            assert_eq!(zone.period_containing(period, first.end).start, first.end);
-            assert_eq!(zone.periods_touched_in_first(period, Nanos(30 * Nanos::HOUR.0)), touched);
+            assert_eq!(zone.period_containing(period, Epoch::RUN, Instant(first.end.0 - 1)), first);
+            assert_eq!(zone.period_containing(period, Epoch::RUN, first.end).start, first.end);
+            assert_eq!(zone.periods_touched_in_first(period, Epoch::RUN, Nanos(30 * Nanos::HOUR.0)), touched);
         }
-        let december = Zone::Utc.period_containing(Period::Month, run_day(30));
+        let december = Zone::Utc.period_containing(Period::Month, Epoch::RUN, run_day(30));
         assert_eq!((december.start, december.end), (run_day(30), run_day(61)));
-        assert_eq!(Zone::Utc.periods_touched_in_first(Period::Month, Nanos::DAY * 61), 2);
-        assert_eq!(Zone::Utc.periods_touched_in_first(Period::Month, Nanos::DAY * 366), 13);
+        assert_eq!(Zone::Utc.periods_touched_in_first(Period::Month, Epoch::RUN, Nanos::DAY * 61), 2);
+        assert_eq!(Zone::Utc.periods_touched_in_first(Period::Month, Epoch::RUN, Nanos::DAY * 366), 13);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod fault;
 mod limit;
 
 use crate::axis::Axis;
+use crate::calendar::Epoch;
 use crate::dist::Dist;
 pub use crate::length::Lengths;
 pub use crate::reserve::{CachedTokens, DEFAULT_MAX_TOKENS, Estimate, Reserve, Settlement, TokenCounting};
@@ -152,6 +153,12 @@ pub struct ModelConfig {
 }
 
 impl Config {
+    /// Sets the calendar time at which a run begins, from which the days of calendar limits are counted.
+    pub fn begin_at(&mut self, epoch: Epoch) {
+        let limits = self.models.iter_mut().flat_map(|model| &mut model.limits);
+        limits.for_each(|limit| limit.epoch = epoch);
+    }
+
     /// Creates a provider with the dialect of Groq and without accounts, models and incidents. Add at least one
     /// account and one model.
     #[must_use]

@@ -50,7 +50,7 @@ pub mod largest_call;
 pub mod latency;
 pub mod length;
 pub mod meter;
-mod numeric;
+pub mod numeric;
 pub mod presets;
 pub mod provider;
 pub mod random;

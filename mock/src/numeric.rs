@@ -7,7 +7,7 @@ use std::f64::consts::{LN_2, LOG2_E};
 ///
 /// Algorithm AS 241 (PPND16), M. J. Wichura, Applied Statistics 37 (1988), 477–484.
 #[must_use]
-pub(crate) fn normal_quantile(p: f64) -> f64 {
+pub fn normal_quantile(p: f64) -> f64 {
     debug_assert!(p > 0.0 && p < 1.0, "invariant: 0 < p < 1, found {p}");
     let q = p - 0.5;
     if q.abs() <= 0.425 {
@@ -29,7 +29,7 @@ pub(crate) fn normal_quantile(p: f64) -> f64 {
 /// A replacement of `libm::exp`, in which a run spent a seventh of its time: no division, and the series is summed in
 /// independent parts. `x = k · ln 2 + r` with `|r| <= ln 2 / 2`, where 14 terms of the series of `e^r` suffice.
 #[must_use]
-pub(crate) fn exp(x: f64) -> f64 {
+pub fn exp(x: f64) -> f64 {
     // Adding this number rounds to an integer, which the lowest bits of the sum then hold.
     const ROUND: f64 = 1.5 * (1_u64 << 52) as f64;
     // `ln 2` in two parts; the first has 20 zero bits at the end, so its products with `k` are exact.

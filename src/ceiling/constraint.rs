@@ -183,8 +183,9 @@ fn units_in(limit: &Limit, from: Instant, span: Nanos) -> f64 {
             limit.amount as f64 * (span.0.div_ceil(window.0).max(1) + opened_before) as f64
         }
         RefillPolicy::Calendar(zone) => {
-            let until =
-                |at: Instant, period| zone.periods_touched_in_first(period, Nanos(at.0.saturating_add(1)));
+            let until = |at: Instant, period| {
+                zone.periods_touched_in_first(period, limit.epoch, Nanos(at.0.saturating_add(1)))
+            };
             let periods = limit.axis.period().map(|period| until(last, period) - until(from, period) + 1);
             limit.amount as f64 * periods.unwrap_or(aligned) as f64
         }

@@ -1,5 +1,6 @@
 //! The mean demand of a job: tokens, and its time in service.
 
+use super::coupled;
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, TraceRow, Workload};
@@ -93,6 +94,10 @@ impl Sizes {
         let Arrivals::Trace { rows, .. } = &workload.arrivals else {
             let prompt = range.mean_prompt(&workload.prompt);
             let completion = match context {
+                _ if coupled::is_needed(workload, range, context) => {
+                    let limits = (context.map(f64::from), f64::from(max));
+                    coupled::mean_completion(workload, range.probabilities(&workload.prompt), limits)
+                }
                 Some(context) => mean_in_context(workload, range, f64::from(context), f64::from(max)),
                 None => mean_within(&workload.completion, 1.0, f64::from(max)),
             };

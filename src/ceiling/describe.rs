@@ -1,7 +1,9 @@
 //! The ceiling as text, for `check`.
 
 use super::{AxisCeiling, Ceiling, FirstRun, InRouteOrder, Peak};
-use crate::formatting::{at_seconds, duration, job_rate, jobs_in, moment, number, offered_in, seconds};
+use crate::formatting::{
+    RunTime, at_seconds, duration, job_rate, jobs_in, moment, number, offered_in, seconds,
+};
 use crate::scenario::{Arrivals, Family, Scenario};
 use provider::units;
 use std::fmt::Write as _;
@@ -87,9 +89,10 @@ impl Ceiling {
     /// Describes the peaks that bound the ceiling and what the limits admit of them; empty if the mean over the run bounds it.
     fn peak_line(&self, scenario: &Scenario) -> String {
         let Some(Peak { from, length, count, jobs, may_fail }) = self.peak else { return String::new() };
-        let (run_s, length_s) = (scenario.duration.as_secs_f64(), seconds(length));
+        let run = RunTime::new(scenario.duration.as_secs_f64(), scenario.clock.clone());
+        let length_s = seconds(length);
         let lasts = if length_s > 0.0 { format!(" for {}", duration(length_s)) } else { String::new() };
-        let from = moment(at_seconds(from), run_s);
+        let from = moment(at_seconds(from), &run);
         let peak = match count {
             1 => format!("bound by the peak from {from}{lasts}: "),
             _ => format!("bound by the {count} highest peaks (the busiest from {from}{lasts}); on average "),

@@ -26,8 +26,10 @@
 //! admits limit · D ÷ window, since earlier traffic has used the rest, unless the scenario says `start: full`.
 
 mod allocation;
+mod at_once;
 mod cached;
 mod constraint;
+mod coupled;
 mod demand;
 mod describe;
 mod held;

@@ -3,34 +3,22 @@
 use super::demand::{Sizes, model};
 use crate::ids::TargetId;
 use crate::job::MIN_THINK_TIME;
-use crate::scenario::rate::Rate;
-use crate::scenario::{Arrivals, Pick, Scenario, Step, Workload};
+use crate::scenario::{Arrivals, Pick, Scenario, Step, Workload, rate};
 use provider::{Instant, Nanos};
 
 /// Returns the mean number of jobs per second.
 ///
 /// The users of a closed workload slow down with the replies. Their offered load assumes that each reply takes as long as a
 /// request to the first step without queueing: waits, refusals and fallbacks lower it, and replies from the cache raise it.
-#[expect(clippy::cast_precision_loss, reason = "an average for reports")]
 pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
     let duration = scenario.duration.max(Nanos(1));
-    let jobs = match &workload.arrivals {
-        Arrivals::Constant(_)
-        | Arrivals::Poisson(_)
-        | Arrivals::Ramp(..)
-        | Arrivals::Steps(_)
-        | Arrivals::Batch { .. } => Rate::of(workload, scenario.duration).map_or(0.0, |rate| rate.jobs()),
-        Arrivals::Burst { jobs, every } => {
-            f64::from(*jobs) * scenario.duration.0.div_ceil(every.0.max(1)) as f64
-        }
-        Arrivals::Trace { rows, .. } => {
-            rows.partition_point(|row| row.at < Instant::ZERO + scenario.duration) as f64
-        }
-        Arrivals::Users { users, think } => {
-            let think = think.mean().max(MIN_THINK_TIME.as_secs_f64());
-            return f64::from(*users) / (think + first_step_seconds(scenario, workload, sizes));
-        }
-    };
+    if let Arrivals::Users { users, think } = &workload.arrivals {
+        let think = think.mean().max(MIN_THINK_TIME.as_secs_f64());
+        return f64::from(*users) / (think + first_step_seconds(scenario, workload, sizes));
+    }
+    let jobs = rate::jobs_before(workload, scenario.duration, [Instant::ZERO + scenario.duration]);
+    let jobs =
+        jobs.and_then(|jobs| jobs.first().copied()).expect("invariant: only users have no expected jobs");
     jobs / duration.as_secs_f64()
 }
 

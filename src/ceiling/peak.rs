@@ -18,6 +18,7 @@
 //! This is the arrival curve under the service curve of network calculus (J.-Y. Le Boudec and P. Thiran, "Network Calculus",
 //! 2001). The busiest intervals of many lengths are tried: those of each workload, of all jobs, and of all tokens.
 
+use super::at_once;
 use super::constraint::LimitConstraint;
 use super::demand::{PromptRange, Sizes, model};
 use super::route_order::is_long;
@@ -42,8 +43,6 @@ const CELLS: [Nanos; 8] = [
     Nanos(30 * Nanos::DAY.0),
 ];
 const MAX_CELLS: u64 = 1_500;
-/// The most bursts of one period that are considered.
-const MAX_BURSTS: u64 = 50_000;
 /// The numbers of equal parts of a run of which sets of the busiest parts are tried as well.
 const PARTS: RangeInclusive<usize> = 8..=24;
 /// The lengths of the intervals that are tried, in cells.
@@ -148,19 +147,21 @@ fn in_long_windows(
 
 /// Returns `true` if the rate of a workload does not change during the run.
 fn is_flat(workload: &Workload) -> bool {
-    let is_constant =
-        matches!(workload.arrivals, Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Users { .. });
+    let is_constant = matches!(
+        workload.arrivals,
+        Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Renewal { .. } | Arrivals::Users { .. }
+    );
     is_constant && workload.shape.is_none()
 }
 
 /// Intervals of one length that do not overlap, and the jobs that arrive in them.
 #[derive(Clone, Debug, PartialEq)]
-struct Intervals {
+pub(super) struct Intervals {
     /// At least one, the busiest first.
-    starts: Vec<Instant>,
-    length: Nanos,
+    pub(super) starts: Vec<Instant>,
+    pub(super) length: Nanos,
     /// The jobs in all of them, by workload.
-    jobs: Vec<f64>,
+    pub(super) jobs: Vec<f64>,
 }
 
 /// A class of jobs, with what does not depend on the interval.
@@ -271,7 +272,7 @@ fn candidates(scenario: &Scenario, peak_classes: &[PeakClass<'_>], several_peaks
     let mut loads: Vec<CumulativeLoad> = before.iter().zip(&may_fail).map(of_workload).collect();
     loads.extend(weighted(&before, &may_fail, |_| 1.0));
     loads.extend(weighted(&before, &may_fail, |index| tokens(scenario, index)));
-    let mut found = at_once(scenario, &may_fail);
+    let mut found = at_once::intervals(scenario, &may_fail);
     for length in LENGTHS.into_iter().filter(|length| *length <= count) {
         let parts = count / length;
         let parts = if several_peaks && PARTS.contains(&parts) { parts } else { 0 };
@@ -361,34 +362,6 @@ fn tokens(scenario: &Scenario, workload: usize) -> f64 {
     let workload = &scenario.workloads[workload];
     let sizes = Sizes::of(workload, scenario.duration, Lengths::default(), PromptRange::ALL);
     sizes.prompt + sizes.completion
-}
-
-/// Returns intervals of length zero: the start of the run, when every workload with bursts sends one; and, if some jobs may
-/// fail, for each period all of its multiples, with the bursts of the workloads that send at every one of them.
-fn at_once(scenario: &Scenario, may_fail: &[f64]) -> Vec<Intervals> {
-    let burst = |workload: &Workload| match workload.arrivals {
-        Arrivals::Burst { jobs, every } => Some((f64::from(jobs), every.max(Nanos(1)))),
-        _ => None,
-    };
-    let bursts: Vec<Option<(f64, Nanos)>> = scenario.workloads.iter().map(burst).collect();
-    let at = |starts: Vec<Instant>, is_counted: &dyn Fn(Nanos) -> bool| {
-        let jobs = |burst: &Option<(f64, Nanos)>| {
-            burst.map_or(0.0, |(jobs, every)| if is_counted(every) { jobs } else { 0.0 })
-        };
-        let jobs: Vec<f64> = bursts.iter().map(|burst| jobs(burst) * starts.len() as f64).collect();
-        Intervals { starts, length: Nanos::ZERO, jobs }
-    };
-    let mut found = vec![at(vec![Instant::ZERO], &|_| true)];
-    if may_fail.iter().any(|jobs| *jobs > 0.0) {
-        for (_, period) in bursts.iter().flatten() {
-            let count = scenario.duration.0.div_ceil(period.0).min(MAX_BURSTS);
-            let starts = (0..count).map(|index| Instant::ZERO + *period * index).collect();
-            found.push(at(starts, &|every| period.0.is_multiple_of(every.0)));
-        }
-    }
-    found
-        .retain(|intervals| intervals.jobs.iter().any(|jobs| *jobs > 0.0) && scenario.duration > Nanos::ZERO);
-    found
 }
 
 /// Returns the expected number of jobs that arrive before each of `edges`; of users, what they send if nothing is refused.

@@ -340,7 +340,7 @@ impl FluidSupply {
                         window_end::left_of_longer_window(limit, scenario.duration).unwrap_or(window)
                     }
                     (_, RefillPolicy::Calendar(zone)) => limit.axis.period().map_or(Nanos::ZERO, |period| {
-                        Nanos(zone.period_containing(period, Instant::ZERO).end.0)
+                        Nanos(zone.period_containing(period, limit.epoch, Instant::ZERO).end.0)
                     }),
                     _ => Nanos::ZERO,
                 };

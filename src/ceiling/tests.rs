@@ -13,7 +13,7 @@ pub(super) const RUN_DURATION: Nanos = Nanos(100 * Nanos::DAY.0);
 
 /// Returns a limit with fixed windows.
 pub(super) fn limit(axis: Axis, amount: u64) -> Limit {
-    Limit { refill: RefillPolicy::Fixed, ..Limit::new(axis, amount) }
+    Limit::new(axis, amount).with_refill(RefillPolicy::Fixed)
 }
 
 /// Returns a scenario of one provider with a model per list of limits; the target of a model has the same index.
@@ -62,6 +62,7 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
         seed: 1,
         duration: RUN_DURATION,
         start: Start::Full,
+        clock: Default::default(),
         providers: vec![provider],
         upstreams: vec![],
         targets: (0..).take(targets.len()).map(target).collect(),
@@ -91,6 +92,8 @@ pub(super) fn workload(route: u16, per_minute: f64) -> Workload {
         client: Default::default(),
         arrivals: Arrivals::Poisson(per_minute / 60.0),
         shape: None,
+        correlation: 0.0,
+        clock: Default::default(),
         prompt: Dist::Constant(300.0),
         completion: Dist::Constant(250.0),
         max_tokens: Some(100),
@@ -295,12 +298,19 @@ fn the_offered_load_is_the_mean_over_the_run() {
     let with = |arrivals| Workload { arrivals, ..workload(0, 0.0) };
     let hour = Nanos::HOUR;
     assert!(close(offered(hour, with(Arrivals::Ramp(0.0, 4.0))), 120.0));
-    let steps = Arrivals::Steps(vec![(Instant::ZERO, 1.0), (Instant(hour.0 / 4), 5.0)]);
+    let steps =
+        Arrivals::Steps { steps: vec![(Instant::ZERO, 1.0), (Instant(hour.0 / 4), 5.0)], every: None };
     assert!(close(offered(hour, with(steps)), 240.0));
     let mut shape = [0.0; 24];
     shape[0] = 3.0;
-    assert!(close(offered(hour * 2, Workload { shape: Some(shape), ..workload(0, 10.0) }), 15.0));
-    assert!(close(offered(hour, with(Arrivals::Burst { jobs: 7, every: Nanos::MINUTE })), 7.0));
+    assert!(close(
+        offered(hour * 2, Workload { shape: Some(Shape::new(&shape, Nanos::HOUR)), ..workload(0, 10.0) }),
+        15.0
+    ));
+    assert!(close(
+        offered(hour, with(Arrivals::Burst { jobs: 7, at: Instant::ZERO, every: Nanos::MINUTE })),
+        7.0
+    ));
     // Twenty users, 7.5 s think time, 2 s service and 0.5 s network.
     let users = Arrivals::Users { users: 20, think: Dist::Exponential(7.5) };
     assert!(close(offered(hour, with(users)), 120.0));

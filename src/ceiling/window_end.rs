@@ -24,7 +24,7 @@ pub fn left_of_longer_window(limit: &Limit, run: Nanos) -> Option<Nanos> {
         RefillPolicy::Fixed | RefillPolicy::FirstRequest => None,
         RefillPolicy::Calendar(zone) => {
             let period = limit.axis.period();
-            period.map(|period| Nanos(zone.period_containing(period, Instant::ZERO).end.0))
+            period.map(|period| Nanos(zone.period_containing(period, limit.epoch, Instant::ZERO).end.0))
         }
         _ => return None,
     };
@@ -39,7 +39,9 @@ pub(super) fn long_windows(limit: &Limit, run: Nanos) -> Vec<Range<Instant>> {
     let end = Instant::ZERO + run;
     let ends_after = |at: Instant| match limit.refill {
         RefillPolicy::Fixed => Some(Instant((at.0 / window.0 + 1).saturating_mul(window.0))),
-        RefillPolicy::Calendar(zone) => Some(zone.period_containing(limit.axis.period()?, at).end),
+        RefillPolicy::Calendar(zone) => {
+            Some(zone.period_containing(limit.axis.period()?, limit.epoch, at).end)
+        }
         _ => None,
     };
     let next = |part: &Range<Instant>| {

@@ -137,6 +137,11 @@ fn max_in_flight(scenario: &Scenario, multiple: f64) -> f64 {
             Arrivals::Users { users, .. } => f64::from(users),
             Arrivals::Batch { workers, .. } => f64::from(workers),
             Arrivals::Trace { ref rows, .. } => most_rows_within(rows, deadline),
+            // A renewal process counts about n ± cv·√n jobs where n are expected (Cox, "Renewal Theory", 1962, section 3.3).
+            Arrivals::Renewal { rate, cv, .. } => {
+                let expected = rate * deadline.as_secs_f64();
+                expected + 3.0 * cv * libm::sqrt(expected)
+            }
             _ => {
                 let rate = ceiling::offered_jobs_per_second_of(scenario, workload);
                 at_once(workload) + rate * deadline.as_secs_f64()

@@ -48,6 +48,8 @@ fn workload(id: RouteId, route: &Route) -> Workload {
         client: ClientId::default(),
         arrivals: Arrivals::Constant(0.0),
         shape: None,
+        correlation: 0.0,
+        clock: Default::default(),
         prompt: Dist::Constant(0.0),
         cached_prompt: CachedPrompt::NOTHING,
         completion: Dist::Constant(0.0),

@@ -1,5 +1,8 @@
 //! Properties of the generated arrivals. Statistical tests use fixed seeds and state their standard errors.
 
+mod renewal;
+mod sizes;
+
 use super::*;
 use crate::scenario::trace::Recorded;
 use crate::scenario::*;
@@ -17,6 +20,8 @@ pub(super) fn workload(arrivals: Arrivals) -> Workload {
         client: Default::default(),
         arrivals,
         shape: None,
+        correlation: 0.0,
+        clock: Default::default(),
         prompt: Dist::log_normal(800.0, 0.95, 3000.0),
         completion: Dist::log_normal(200.0, 0.95, 700.0),
         max_tokens: Some(512),
@@ -35,6 +40,7 @@ pub(super) fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> 
         seed,
         duration,
         start: crate::scenario::Start::Full,
+        clock: Default::default(),
         providers: vec![],
         upstreams: vec![],
         targets: vec![],
@@ -100,19 +106,35 @@ fn any_open() -> impl Strategy<Value = Arrivals> {
     prop_oneof![
         rate().prop_map(Arrivals::Constant),
         rate().prop_map(Arrivals::Poisson),
+        (rate(), 0.1..10.0f64, any_gaps()).prop_map(|(rate, cv, gaps)| Arrivals::Renewal { rate, gaps, cv }),
         (rate(), rate()).prop_map(|(first, last)| Arrivals::Ramp(first, last)),
-        prop::collection::vec((0..Nanos::DAY.0, rate()), 0..5).prop_map(|mut steps| {
-            steps.sort_by_key(|(at, _)| *at);
-            Arrivals::Steps(steps.into_iter().map(|(at, rate)| (Instant(at), rate)).collect())
-        }),
-        (0u32..20, 1..Nanos::HOUR.0 * 4)
-            .prop_map(|(jobs, every)| Arrivals::Burst { jobs, every: Nanos(every.max(Nanos::MINUTE.0)) }),
+        (prop::collection::vec((0..Nanos::DAY.0, rate()), 0..5), any::<bool>()).prop_map(
+            |(mut steps, repeats)| {
+                steps.sort_by_key(|(at, _)| *at);
+                let steps = steps.into_iter().map(|(at, rate)| (Instant(at), rate)).collect();
+                Arrivals::Steps { steps, every: repeats.then_some(Nanos::DAY) }
+            }
+        ),
+        (0u32..20, 1..Nanos::HOUR.0 * 4, prop_oneof![Just(0), 0..Nanos::DAY.0]).prop_map(
+            |(jobs, every, at)| {
+                Arrivals::Burst { jobs, at: Instant(at), every: Nanos(every.max(Nanos::MINUTE.0)) }
+            }
+        ),
         rows().prop_map(|rows| Arrivals::Trace { rows, recorded: Recorded::default() }),
     ]
 }
 
-fn any_shape() -> impl Strategy<Value = Option<[f64; 24]>> {
-    prop::option::of(prop::array::uniform24(prop_oneof![Just(0.0), 0.0..3.0f64]))
+fn any_gaps() -> impl Strategy<Value = GapDist> {
+    prop_oneof![Just(GapDist::Gamma), Just(GapDist::Weibull)]
+}
+
+fn any_shape() -> impl Strategy<Value = Option<Shape>> {
+    let factors = |count: usize| prop::collection::vec(prop_oneof![Just(0.0), 0.0..3.0f64], count);
+    prop::option::of(prop_oneof![
+        factors(24).prop_map(|factors| Shape::new(&factors, Nanos::HOUR)),
+        factors(168).prop_map(|factors| Shape::new(&factors, Nanos::HOUR)),
+        factors(1_440).prop_map(|factors| Shape::new(&factors, Nanos::MINUTE)),
+    ])
 }
 
 fn any_workload() -> impl Strategy<Value = Workload> {
@@ -144,12 +166,16 @@ proptest! {
 
     /// Under any shape, the number of jobs by the end of any hour differs from the integral of the rate by at most one.
     #[test]
-    fn a_constant_rate_gives_its_integral(rate in 0.0..1.0f64, shape in any_shape(), hours in 1u64..50) {
-        let constant = Workload { shape, ..workload(Arrivals::Constant(rate)) };
+    fn a_constant_rate_gives_its_integral(rate in 0.0..1.0f64, shape in any_shape(), hours in 1u64..200) {
+        let constant = Workload { shape: shape.clone(), ..workload(Arrivals::Constant(rate)) };
         let arrivals = all(&scenario(1, Nanos::HOUR * hours, vec![constant]));
         let mut integral = 0.0;
         for hour in 0..hours {
-            integral += rate * 3600.0 * shape.map_or(1.0, |shape| shape[(hour % 24) as usize]);
+            integral += rate * 3600.0 * shape.as_ref().map_or(1.0, |shape| {
+                let (cells, factors) = ((3_600 / (shape.cell().0 / Nanos::SECOND.0)) as usize, shape.factors());
+                let first = hour as usize * cells;
+                (first..first + cells).map(|cell| factors[cell % factors.len()]).sum::<f64>() / cells as f64
+            });
             let end = Instant::ZERO + Nanos::HOUR * (hour + 1);
             let count = arrivals.partition_point(|arrival| arrival.job.scheduled < end) as f64;
             prop_assert!((count - integral).abs() <= 1.0 + 1e-6, "by hour {hour}: {count} of {integral}");
@@ -253,7 +279,8 @@ fn ramps_and_steps_follow_their_rate() {
     let ramp = instants(&all(&scenario(5, Nanos::HOUR * 2, vec![workload(Arrivals::Ramp(0.0, 4.0))])));
     within(ramp.len(), 14_400.0);
     within(ramp.partition_point(|at| *at < hour), 3_600.0);
-    let steps = Arrivals::Steps(vec![(Instant::ZERO, 3.0), (hour, 0.0), (hour + Nanos::HOUR, 1.0)]);
+    let steps = vec![(Instant::ZERO, 3.0), (hour, 0.0), (hour + Nanos::HOUR, 1.0)];
+    let steps = Arrivals::Steps { steps, every: None };
     let steps = instants(&all(&scenario(5, Nanos::HOUR * 3, vec![workload(steps)])));
     let first = steps.partition_point(|at| *at < hour);
     within(first, 10_800.0);
@@ -263,7 +290,7 @@ fn ramps_and_steps_follow_their_rate() {
 
 #[test]
 fn bursts_and_traces_arrive_as_specified() {
-    let burst = workload(Arrivals::Burst { jobs: 3, every: Nanos::from_secs(20) });
+    let burst = workload(Arrivals::Burst { jobs: 3, at: Instant::ZERO, every: Nanos::from_secs(20) });
     let rows = vec![
         TraceRow { at: Instant::ZERO, prompt_tokens: 0, completion_tokens: 7 },
         TraceRow { at: Instant::ZERO + Nanos::from_secs(20), prompt_tokens: u32::MAX, completion_tokens: 8 },
@@ -280,7 +307,7 @@ fn bursts_and_traces_arrive_as_specified() {
         .iter()
         .map(|a| (a.truth.prompt_tokens, a.truth.completion_tokens))
         .collect();
-    assert_eq!(sizes, [(1, 7), (1_000_000, 8)]);
+    assert_eq!(sizes, [(1, 7), (crate::job::MAX_TOKENS, 8)]);
 }
 
 #[test]

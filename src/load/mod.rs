@@ -17,6 +17,7 @@
 //! random stream of the provider under every policy.
 
 mod estimate;
+mod gaps;
 #[cfg(test)]
 mod laws;
 mod process;

@@ -1,14 +1,16 @@
 //! The arrival process of one workload: the instants of its jobs.
 //!
 //! A workload with a rate runs in *operational time*, in which one job arrives per unit: evenly spaced jobs at 0, 1, 2,
-//! …, memoryless ones after exponential gaps with mean 1. The [`ArrivalClock`] maps that time to instants by inverting the
+//! …, memoryless ones after exponential gaps with mean 1, bursty ones after gamma or Weibull gaps with mean 1 ([`Gaps`]). The [`ArrivalClock`] maps that time to instants by inverting the
 //! integral of the rate, so ramps, steps and the shape of a day are exact and cost nothing extra (the time change of
 //! the non-homogeneous Poisson process; Çinlar, "Introduction to Stochastic Processes", 1975). Bursts follow from the
 //! number of jobs before them, traces replay rows, users of a closed workload wait for a reply before they think and
 //! send again, and so do the workers of a batch, without thinking.
 
+use super::gaps::Gaps;
 use crate::ids::WorkloadId;
 use crate::job::MIN_THINK_TIME;
+use crate::scenario::bursts::Bursts;
 use crate::scenario::rate::{ArrivalClock, Rate};
 use crate::scenario::{Arrivals, TraceRow, Workload};
 use provider::dist::Dist;
@@ -22,8 +24,8 @@ use std::sync::Arc;
 pub(super) enum Process {
     /// At a rate. `operational` is the operational time of the next job.
     Rated { clock: Box<ArrivalClock>, spacing: Spacing, operational: f64, next: Option<Instant> },
-    /// `jobs` at once, at each multiple of `every`. `passed` counts the jobs that have arrived.
-    Burst { jobs: u64, every: Nanos, passed: u64 },
+    /// Several jobs at once. `passed` counts the jobs that have arrived.
+    Burst { bursts: Bursts, passed: u64 },
     /// A fixed number of users. `due` holds the next arrival of each user that is not waiting for a reply.
     Users { users: u32, think: Dist, think_stream: RandomStream, due: BinaryHeap<Reverse<Instant>> },
     /// `left` jobs that no worker has taken. `due` holds when each worker without a job takes the next, in order.
@@ -39,15 +41,17 @@ pub(super) enum Spacing {
     Even,
     /// Exponential with mean 1.
     Memoryless(RandomStream),
+    /// Of a renewal process.
+    Renewal(Gaps),
 }
 
 impl Process {
     pub(super) fn new(seed: u64, id: WorkloadId, workload: &Workload, duration: Nanos) -> Self {
         let stream = RandomStream::new(seed, "arrivals", u64::from(id.0));
         match &workload.arrivals {
-            Arrivals::Burst { jobs, every } => {
-                debug_assert!(*every > Nanos::ZERO, "invariant: the period of a burst is positive");
-                Self::Burst { jobs: u64::from(*jobs), every: *every, passed: 0 }
+            Arrivals::Burst { .. } => {
+                let bursts = Bursts::of(workload).expect("invariant: bursts arrive in bursts");
+                Self::Burst { bursts, passed: 0 }
             }
             Arrivals::Users { users, think } => Self::users(*users, think.clone(), stream),
             Arrivals::Batch { jobs, from, workers } => {
@@ -56,19 +60,22 @@ impl Process {
             }
             Arrivals::Trace { rows, .. } => Self::Trace { rows: Arc::clone(rows), passed: 0 },
             Arrivals::Constant(_) => Self::rated(workload, duration, Spacing::Even),
-            Arrivals::Poisson(_) | Arrivals::Ramp(..) | Arrivals::Steps(_) => {
+            Arrivals::Poisson(_) | Arrivals::Ramp(..) | Arrivals::Steps { .. } => {
                 Self::rated(workload, duration, Spacing::Memoryless(stream))
+            }
+            Arrivals::Renewal { gaps, cv, .. } => {
+                Self::rated(workload, duration, Spacing::Renewal(Gaps::new(*gaps, *cv, stream)))
             }
         }
     }
 
     fn rated(workload: &Workload, duration: Nanos, mut spacing: Spacing) -> Self {
-        let rate =
-            Rate::of(workload, duration).expect("invariant: constant, poisson, ramp and steps have a rate");
+        let rate = Rate::of(workload, duration).expect("invariant: these arrivals have a rate");
         let mut clock = ArrivalClock::new(rate);
-        let operational = match &spacing {
+        let operational = match &mut spacing {
             Spacing::Even => 0.0,
             Spacing::Memoryless(_) => spacing.gap(),
+            Spacing::Renewal(gaps) => gaps.first(),
         };
         let next = clock.arrival_of(operational);
         Self::Rated { clock: Box::new(clock), spacing, operational, next }
@@ -87,8 +94,8 @@ impl Process {
     pub(super) fn peek(&self) -> Option<Instant> {
         match self {
             Self::Rated { next, .. } => *next,
-            Self::Burst { jobs, every, passed } => {
-                passed.checked_div(*jobs).map(|burst| Instant::ZERO + *every * burst)
+            Self::Burst { bursts, passed } => {
+                passed.checked_div(u64::from(bursts.jobs)).map(|number| bursts.instant(number))
             }
             Self::Users { due, .. } => due.peek().map(|Reverse(at)| *at),
             Self::Batch { left, due } => due.front().filter(|_| *left > 0).copied(),
@@ -141,6 +148,7 @@ impl Spacing {
         match self {
             Self::Even => 1.0,
             Self::Memoryless(stream) => -libm::log(stream.open_unit()),
+            Self::Renewal(gaps) => gaps.next(),
         }
     }
 }

@@ -8,6 +8,7 @@
 use super::zipf::Zipf;
 use crate::ids::WorkloadId;
 use crate::job::MAX_TOKENS;
+use crate::scenario::coupling::Coupling;
 use crate::scenario::{Arrivals, CachedPrompt, TraceRow, Workload};
 use provider::RandomStream;
 use provider::dist::Dist;
@@ -45,8 +46,14 @@ pub(super) struct RequestSampler {
 /// The source of prompt and completion lengths.
 #[derive(Clone, Debug, PartialEq)]
 enum Sizes {
-    /// Distributions, with the keys of their random streams.
-    Sampled { prompt: Dist, prompt_key: u64, completion: Dist, completion_key: u64 },
+    /// Distributions, with the keys of their random streams, and the coupling of the two.
+    Sampled {
+        prompt: Dist,
+        prompt_key: u64,
+        completion: Dist,
+        completion_key: u64,
+        coupling: Option<Coupling>,
+    },
     /// The rows of a trace.
     Recorded(Arc<Vec<TraceRow>>),
 }
@@ -70,6 +77,7 @@ impl RequestSampler {
                     prompt_key: label_key(seed, "prompt"),
                     completion: workload.completion.clone(),
                     completion_key: label_key(seed, "completion"),
+                    coupling: Coupling::of(workload.correlation),
                 };
                 (sizes, workload.repeats)
             }
@@ -129,9 +137,15 @@ impl Sizes {
     /// Returns the lengths of the prompt and of the completion of the `number`-th job, in tokens.
     fn sample(&self, number: u64, fingerprint: u64) -> (u32, u32) {
         match self {
-            Self::Sampled { prompt, prompt_key, completion, completion_key } => {
+            Self::Sampled { prompt, prompt_key, completion, completion_key, coupling: None } => {
                 let draw = |dist: &Dist, key| tokens(dist.sample(&mut RandomStream::keyed(key, fingerprint)));
                 (draw(prompt, *prompt_key), draw(completion, *completion_key))
+            }
+            Self::Sampled { prompt, prompt_key, completion, completion_key, coupling: Some(coupling) } => {
+                let share = |key| RandomStream::keyed(key, fingerprint).open_unit();
+                let of_prompt = share(*prompt_key);
+                let of_completion = coupling.share(of_prompt, share(*completion_key));
+                (tokens(prompt.quantile(of_prompt)), tokens(completion.quantile(of_completion)))
             }
             Self::Recorded(rows) => {
                 let row = usize::try_from(number).ok().and_then(|number| rows.get(number));

@@ -238,7 +238,10 @@ fn completion_bound(workload: &Workload, share: f64) -> Option<u32> {
 fn deferrable(scenario: &Scenario) -> Result<Vec<usize>, NotTriedReason> {
     // With other arrivals, the shape of a night would not keep the number of jobs.
     let has_rate = |index: &usize| {
-        matches!(scenario.workloads[*index].arrivals, Arrivals::Constant(_) | Arrivals::Poisson(_))
+        matches!(
+            scenario.workloads[*index].arrivals,
+            Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Renewal { .. }
+        )
     };
     let deferrable: Vec<usize> =
         (0..scenario.workloads.len()).filter(|index| scenario.workloads[*index].deferrable).collect();

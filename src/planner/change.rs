@@ -3,8 +3,8 @@
 use super::plan::ChangeKind;
 use crate::ids::{ClientId, TargetId};
 use crate::scenario::{
-    Arrivals, Cache, Client, Concurrency, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario, Step,
-    Target, TraceRow, Workload,
+    Arrivals, Cache, Client, Concurrency, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario, Shape,
+    Step, Target, TraceRow, Workload,
 };
 use provider::Nanos;
 use provider::config::{AccountConfig, Config, ModelConfig};
@@ -224,9 +224,10 @@ fn upgrade_tier(scenario: &mut Scenario, provider: u16, better: &Config) {
 fn add_fallback(scenario: &mut Scenario, config: &Config) {
     let provider = id(scenario.providers.len());
     let name = new_name(&config.name, scenario.providers.iter().map(|provider| provider.name.as_str()));
-    let config = Config { name, ..config.clone() };
+    let mut config = Config { name, ..config.clone() };
     let new = TargetId(id(scenario.targets.len()));
     scenario.targets.push(target(&config, provider, 0, 0));
+    config.begin_at(scenario.clock.epoch());
     scenario.providers.push(config);
     for route in &mut scenario.routes {
         if route.steps.iter().map(|step| step.targets.len()).sum::<usize>() < MAX_ROUTE_TARGETS {
@@ -289,8 +290,6 @@ const NIGHT_HOURS: usize = 6;
 /// Moves the jobs of a day to the hours from midnight to six. If the rate is constant apart from its shape, they are spread
 /// evenly over these hours, and their number stays the same.
 fn to_night(workload: &mut Workload) {
-    let mean = workload.shape.map_or(1.0, |shape| shape.iter().sum::<f64>() / 24.0);
-    let mut shape = [0.0; 24];
-    shape[..NIGHT_HOURS].fill(mean * 24.0 / NIGHT_HOURS as f64);
-    workload.shape = Some(shape);
+    let shape = workload.shape.take().unwrap_or_else(|| Shape::new(&[1.0; 24], Nanos::HOUR));
+    workload.shape = Some(shape.gathered(NIGHT_HOURS));
 }

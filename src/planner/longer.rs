@@ -102,13 +102,17 @@ pub(super) fn is_periodic(scenario: &Scenario) -> bool {
     let repeats = |workload: &Workload| {
         let is_whole = |period: Nanos| period.0 > 0 && scenario.duration.0.is_multiple_of(period.0);
         let arrivals_repeat = match &workload.arrivals {
-            Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Users { .. } => true,
-            Arrivals::Burst { every, .. } => is_whole(*every),
-            Arrivals::Ramp(..) | Arrivals::Steps(_) | Arrivals::Batch { .. } | Arrivals::Trace { .. } => {
-                false
-            }
+            Arrivals::Constant(_)
+            | Arrivals::Poisson(_)
+            | Arrivals::Renewal { .. }
+            | Arrivals::Users { .. } => true,
+            Arrivals::Burst { every, .. } | Arrivals::Steps { every: Some(every), .. } => is_whole(*every),
+            Arrivals::Ramp(..)
+            | Arrivals::Steps { every: None, .. }
+            | Arrivals::Batch { .. }
+            | Arrivals::Trace { .. } => false,
         };
-        arrivals_repeat && (workload.shape.is_none() || is_whole(Nanos::DAY))
+        arrivals_repeat && workload.shape.as_ref().is_none_or(|shape| is_whole(shape.period()))
     };
     let what_ifs_repeat = scenario
         .what_if

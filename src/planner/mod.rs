@@ -59,7 +59,7 @@ pub use runner::PlanProgress;
 
 use crate::ceiling::Ceiling;
 use crate::record::LongWindow;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Shape};
 use change::Change;
 use conclusion::Conclusion;
 use provider::Nanos;
@@ -349,8 +349,8 @@ impl Target {
 /// Returns the search for the ceiling. It starts at the analytic ceiling of traffic whose hours are all as busy as the
 /// busiest one, or at the present load if arithmetic gives no ceiling or a workload has users.
 fn search(scenario: &Scenario, analytic: &Ceiling, rules: &Rules) -> Search {
-    let shapes = scenario.workloads.iter().filter_map(|workload| workload.shape);
-    let peak = shapes.flatten().fold(1.0, f64::max);
+    let shapes = scenario.workloads.iter().filter_map(|workload| workload.shape.as_ref());
+    let peak = shapes.flat_map(Shape::factors).copied().fold(1.0, f64::max);
     let jobs = jobs(scenario, analytic);
     let expected = Ceiling::cached(scenario).map_or(analytic.multiple, |cached| cached.multiple);
     // The limits do not bound the number of users.

@@ -7,7 +7,7 @@ mod window;
 use super::plan::{BrokenRule, Outage, OutageWorkload, Recovery};
 use super::rules::min_jobs;
 use super::runner::{Run, Runner, distinct};
-use crate::formatting::{moment, rounded};
+use crate::formatting::{RunTime, moment, rounded};
 use crate::record::{Summary, measure};
 use crate::scenario::{Metric, Rule, Scenario, Workload};
 use crate::stats::replica_seed;
@@ -93,7 +93,7 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
     let all = &worst(&pairs, |pair| &pair.record.all).record.all;
     let mut outage = Outage {
         provider: name,
-        at: moment(at.as_secs_f64(), scenario.duration.as_secs_f64()),
+        at: moment(at.as_secs_f64(), &RunTime::new(scenario.duration.as_secs_f64(), scenario.clock.clone())),
         at_s: rounded(at.as_secs_f64(), 6),
         for_s: rounded(length.as_secs_f64(), 6),
         survives: broken.is_empty() && !workloads.iter().any(is_not_back),

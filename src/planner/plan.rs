@@ -18,6 +18,7 @@ pub use load::*;
 pub use users::*;
 
 use super::finding::{Difference, Finding, PlanNote};
+use crate::formatting::RunTime;
 use crate::record::{CeilingAxis, CeilingPeak, CeilingTarget, RouteOrderCeiling, TargetLimit};
 use crate::scenario::Metric;
 use provider::{Axis, Nanos};
@@ -41,6 +42,9 @@ pub struct Plan {
     pub seed: u64,
     /// The time over which jobs arrive in a run, in seconds. Runs that measure the cost of a day last a day instead.
     pub duration_s: f64,
+    /// The local date and time at which each run begins, with its time zone; `None` if the scenario states none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<String>,
     /// The command that reproduces this plan; may be empty.
     pub reproduce: String,
     /// The path of the scenario as the command line gave it; empty if there is none, and in a plan of an earlier version.
@@ -100,6 +104,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Returns what the text of the instants of a run of this plan depends on.
+    #[must_use]
+    pub fn run_time(&self) -> RunTime {
+        RunTime::of_start(self.duration_s, self.starts_at.as_deref().unwrap_or_default())
+    }
+
     /// Returns everything that was asked for and does not hold: the present load, the target load, the loss of a provider.
     pub(super) fn find_not_met(&self) -> Vec<NotMet> {
         let lost = self.outages.iter().filter(|outage| !outage.survives);

@@ -69,6 +69,7 @@ impl Results<'_> {
             about: scenario.about.clone(),
             seed: scenario.seed,
             duration_s: rounded(scenario.duration.as_secs_f64(), 6),
+            starts_at: scenario.clock.has_date().then(|| scenario.clock.to_string()),
             reproduce: self.options.reproduce.clone(),
             file: String::new(), // set by the caller
             findings: Vec::new(),

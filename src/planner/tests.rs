@@ -118,7 +118,7 @@ fn more_quota_is_added_to_the_route() {
 fn a_deferrable_workload_moves_to_the_night_with_all_its_jobs() {
     let scenario = parse(BASIC);
     let night = changed(&scenario, "nightly summaries at night");
-    let shape = night.workloads[1].shape.unwrap();
+    let shape = night.workloads[1].shape.as_ref().unwrap().factors();
     assert!(shape[6..].iter().all(|factor| *factor == 0.0) && shape[0] > 3.9);
     let jobs = |scenario: &Scenario| Ceiling::of(scenario).offered_jobs_per_min;
     assert!((jobs(&night) / jobs(&scenario) - 1.0).abs() < 1e-9);

@@ -49,7 +49,7 @@ pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<Fir
         metric: rule.metric,
         actual: judged.in_route_order.or(judged.actual),
         multiple: rounded(run.multiple, 6),
-        at: at_s.map(|at_s| moment(at_s, summary.duration_s)),
+        at: at_s.map(|at_s| moment(at_s, &summary.run_time())),
         at_s: at_s.map(|at_s| rounded(at_s, 6)),
         target,
         axis,

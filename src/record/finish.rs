@@ -82,6 +82,7 @@ impl Recorder {
             seed: self.scenario.seed,
             mode: end.mode,
             duration_s: seconds(self.scenario.duration),
+            starts_at: self.scenario.clock.has_date().then(|| self.scenario.clock.to_string()),
             planned_s: has_ended_early.then(|| seconds(planned)),
             ended_s: at_seconds(self.last_event.min(end.at)),
             reproduce: String::new(),

@@ -16,6 +16,7 @@ use super::series::Series;
 pub use super::target_result::{Limit, Target};
 use super::trace::JobTrace;
 pub use super::workload_result::Workload;
+use crate::formatting::RunTime;
 pub use crate::formatting::Unit;
 use crate::scenario::Note;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub struct Summary {
     /// The duration of the scenario in seconds, if the run was ended before it; [`Self::duration_s`] is the time until that end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_s: Option<f64>,
+    /// The local date and time at which the run begins, with its time zone, as `start` of the scenario; `None` if it has no date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<String>,
     /// The instant of the last event, in seconds; later than the duration if jobs were still in flight then.
     pub ended_s: f64,
     /// The command that reproduces this result; empty if there is none.
@@ -120,6 +124,12 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Returns what the text of the instants of this run depends on.
+    #[must_use]
+    pub fn run_time(&self) -> RunTime {
+        RunTime::of_start(self.duration_s, self.starts_at.as_deref().unwrap_or_default())
+    }
+
     /// Returns `true` if every rule holds. A run without rules passes.
     #[must_use]
     pub fn holds(&self) -> bool {

@@ -1,10 +1,10 @@
 //! The sentences on what bounds the analytic ceiling: a peak of the traffic, or the order in which routes use their targets.
 
-use crate::formatting::{duration, job_rate, jobs_in, moment, number, offered_in};
+use crate::formatting::{RunTime, duration, job_rate, jobs_in, moment, number, offered_in};
 use crate::record::{CeilingPeak, RouteOrderCeiling};
 
 /// Returns the sentence on the peak that bounds the ceiling.
-pub(super) fn peak(peak: &CeilingPeak, run_s: f64) -> String {
+pub(super) fn peak(peak: &CeilingPeak, run: &RunTime) -> String {
     let CeilingPeak { from_s, length_s, count, offered, may_fail, admitted } = *peak;
     let lasts = if length_s > 0.0 { format!(" for {}", duration(length_s)) } else { String::new() };
     let failing = if may_fail > 0.0 {
@@ -12,7 +12,7 @@ pub(super) fn peak(peak: &CeilingPeak, run_s: f64) -> String {
     } else {
         String::new()
     };
-    let (from, offered) = (moment(from_s, run_s), offered_in(offered, length_s));
+    let (from, offered) = (moment(from_s, run), offered_in(offered, length_s));
     let offered = match count {
         1 => format!("The peak from {from}{lasts} bounds the analytic ceiling: {offered} are expected then"),
         _ => format!(

@@ -1,6 +1,7 @@
 //! The data of a chart for `interactive.js`, which draws it interactively: values, names and colours.
 
 use super::palette::Role;
+use crate::formatting::RunTime;
 use serde::Serialize;
 use std::ops::Range;
 
@@ -9,6 +10,10 @@ use std::ops::Range;
 pub(super) struct ChartData {
     /// The end of the horizontal axis.
     pub(super) length: f64,
+    /// Of a run with a date: the times from which the clocks of its zone differ from UTC in another way, each with the local time of the start
+    /// by these clocks, in seconds since 1970 as if it were UTC.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) starts: Vec<(f64, f64)>,
     /// The positions of all values on the horizontal axis, ascending.
     pub(super) x: Vec<f64>,
     pub(super) panels: Vec<Panel>,
@@ -20,8 +25,8 @@ pub(super) struct ChartData {
 
 impl ChartData {
     /// Creates a chart over time, without bands.
-    pub(super) fn over_time(length: f64, x: Vec<f64>, panels: Vec<Panel>) -> Self {
-        Self { length, x, panels, bands: Vec::new(), across: XUnit::Time }
+    pub(super) fn over_time(length: f64, x: Vec<f64>, panels: Vec<Panel>, run: &RunTime) -> Self {
+        Self { length, starts: run.local_starts(), x, panels, bands: Vec::new(), across: XUnit::Time }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A run through an endpoint in words: what its replies state, and what is not known.
 
 use super::page::{self, cell, section, table, text};
-use crate::formatting::{count, duration, moment, number, percent, plural, share_of, usd};
+use crate::formatting::{RunTime, count, duration, moment, number, percent, plural, share_of, usd};
 use crate::record::{EndpointBound, EndpointResult, StatedTarget};
 use maud::{Markup, html};
 
@@ -34,7 +34,7 @@ pub(super) fn refusals(
     (refused, requests, answers): (u64, u64, u64),
     first_at_s: Option<f64>,
     (with_wait, wait_p50_s): (u64, Option<f64>),
-    run_s: f64,
+    run: &RunTime,
 ) -> String {
     let Some(first_at_s) = first_at_s.filter(|_| refused > 0) else {
         return format!(
@@ -55,7 +55,7 @@ pub(super) fn refusals(
         count(refused),
         plural(requests, "request"),
         percent(share_of(refused, requests).unwrap_or(0.0)),
-        moment(first_at_s, run_s)
+        moment(first_at_s, run)
     )
 }
 

@@ -2,7 +2,7 @@
 
 use super::endpoint::NOT_KNOWN;
 use crate::formatting::{
-    count, duration, moment, number, percent, plural, quantity, quantity_beside, share_of, usd,
+    RunTime, count, duration, moment, number, percent, plural, quantity, quantity_beside, share_of, usd,
 };
 use crate::record::{
     BatchResult, CeilingAxis, Counts, DelayEffect, Difference, Limit, Mode, NotJudged, Quantiles, RuleResult,
@@ -20,7 +20,8 @@ pub(super) fn run(summary: &Summary) -> String {
             None => "over real HTTP",
         },
     };
-    format!("{} of traffic, {how}, seed {}", duration(summary.duration_s), summary.seed)
+    let starts = summary.starts_at.as_ref().map(|at| format!(" from {at}")).unwrap_or_default();
+    format!("{} of traffic{starts}, {how}, seed {}", duration(summary.duration_s), summary.seed)
 }
 
 /// Returns the outcomes of the jobs, then the kinds of those that succeeded: label, count, and share of the jobs offered.
@@ -108,7 +109,7 @@ pub(super) fn delay_effect(summary: &Summary) -> Option<String> {
 
 /// Formats the measured value of an expectation, in its unit, with the start of the worst window if it is judged in several
 /// windows; says why if there is no value.
-pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
+pub(super) fn actual(expected: &RuleResult, run: &RunTime) -> String {
     let Some(actual) = expected.actual else {
         return match (expected.pass, expected.not_judged) {
             (true, _) => "unlimited".to_owned(),
@@ -122,7 +123,7 @@ pub(super) fn actual(expected: &RuleResult, run_s: f64) -> String {
     // The value of a rule that is broken gets enough digits to differ from the bound.
     let bound = expected.bound.filter(|_| !expected.pass).unwrap_or(f64::NAN);
     let actual = quantity_beside(expected.unit, actual, bound);
-    expected.at_s.map_or_else(|| actual.clone(), |at_s| format!("{actual} at {}", moment(at_s, run_s)))
+    expected.at_s.map_or_else(|| actual.clone(), |at_s| format!("{actual} at {}", moment(at_s, run)))
 }
 
 /// Returns why a rule cannot be judged: `at most 12 of 20 jobs`, those of the window with the most and those that a verdict needs.
@@ -138,14 +139,14 @@ pub(super) fn not_judged(reason: NotJudged, window_s: Option<f64>) -> String {
 
 /// Returns a sentence per batch: how many of its jobs have ended, and when the last of them did.
 pub(super) fn batches(summary: &Summary) -> impl Iterator<Item = String> + '_ {
-    let run_s = summary.ended_s.max(summary.duration_s);
+    let time = summary.run_time();
     summary.workloads.iter().filter_map(move |workload| {
         let BatchResult { jobs, workers, from_s, ended, finished_s, .. } = workload.batch.as_ref()?;
         let (name, workers) = (&workload.name, plural(u64::from(*workers), "worker"));
-        let from = moment(*from_s, run_s);
+        let from = moment(*from_s, &time);
         Some(match finished_s {
             Some(at) => {
-                let at = moment(*at, run_s);
+                let at = moment(*at, &time);
                 format!("{name}: all {} ended by {at}; {workers} from {from}", plural(*jobs, "job"))
             }
             None => format!(

@@ -89,7 +89,7 @@ fn expectations(summary: &Summary) -> Markup {
                 None => mark(expected.pass, "pass", "fail"),
                 Some(_) => cell("cannot be judged"),
             };
-            vec![cell(facts::rule(expected)), mark, cell(facts::actual(expected, summary.duration_s))]
+            vec![cell(facts::rule(expected)), mark, cell(facts::actual(expected, &summary.run_time()))]
         })
         .collect();
     section("Expectations", &table(&["rule", "", "actual"], 2, &rows))
@@ -199,7 +199,7 @@ fn ceiling(summary: &Summary) -> Markup {
             p { "That takes every job to go where it leaves the most room: " (text(&ceiling_bounds::in_route_order(order))) "." }
         }
         @if let Some(peak) = &ceiling.peak {
-            p { (ceiling_bounds::peak(peak, summary.duration_s)) }
+            p { (ceiling_bounds::peak(peak, &summary.run_time())) }
         }
         (table(&["target", "limit", "", "per window", "jobs/min"], 3, &rows))
     };
@@ -238,7 +238,7 @@ fn workloads(summary: &Summary) -> Markup {
         (batch_progress(summary))
         @for workload in summary.workloads.iter().take(MAX_ROWS) {
             @if let Some(worst) = &workload.worst_window {
-                p.note { (text(&workload.name)) ": worst " (text(&verdict::worst_window(worst, summary.duration_s))) "." }
+                p.note { (text(&workload.name)) ": worst " (text(&verdict::worst_window(worst, &summary.run_time()))) "." }
             }
         }
     };
@@ -250,9 +250,9 @@ const BATCH_PARTS: [usize; 6] = [10, 25, 50, 75, 90, 100];
 
 /// Returns a table of when parts of each batch had ended; empty without a batch.
 fn batch_progress(summary: &Summary) -> Markup {
-    let run_s = summary.ended_s.max(summary.duration_s);
+    let time = summary.run_time();
     let at = |batch: &BatchResult, percent: usize| {
-        batch.progress_s.get(percent - 1).map_or_else(|| "–".to_owned(), |at| moment(*at, run_s))
+        batch.progress_s.get(percent - 1).map_or_else(|| "–".to_owned(), |at| moment(*at, &time))
     };
     let batches = summary.workloads.iter().filter_map(|workload| Some((workload, workload.batch.as_ref()?)));
     let row = |(workload, batch): (&Workload, &BatchResult)| {
@@ -284,7 +284,7 @@ fn reproduce(summary: &Summary) -> Markup {
         (page::command(&summary.reproduce))
         p.note {
             "Seed " (summary.seed) ", quotalab " (text(&summary.version)) "; ended at "
-            (moment(summary.ended_s, summary.duration_s)) ". " (facts::charged(summary)) "."
+            (moment(summary.ended_s, &summary.run_time())) ". " (facts::charged(summary)) "."
         }
         (page::notes(&notes::sentences(&summary.notes)))
     };

@@ -3,7 +3,7 @@
 
 use super::page::{MAX_ROWS, section, text};
 use crate::event::WaitReason;
-use crate::formatting::{count, duration, moment, number, plural};
+use crate::formatting::{RunTime, count, duration, moment, number, plural};
 use crate::record::{JobTrace, Summary, TraceEvent, TraceEventKind};
 use maud::{Markup, html};
 
@@ -22,7 +22,7 @@ pub(super) fn sections(summary: &Summary) -> Markup {
         let content = html! {
             // The first is open, so that a reader sees what the others hold.
             @for (index, trace) in traces.into_iter().enumerate() {
-                details.trace open[index == 0] { (entry(trace, summary.duration_s)) }
+                details.trace open[index == 0] { (entry(trace, &summary.run_time())) }
             }
         };
         section(title, &content)
@@ -34,7 +34,7 @@ pub(super) fn sections(summary: &Summary) -> Markup {
 }
 
 /// Renders the summary line of one job and its events.
-fn entry(trace: &JobTrace, run_s: f64) -> Markup {
+fn entry(trace: &JobTrace, run: &RunTime) -> Markup {
     let ended = match &trace.reason {
         Some(reason) => format!("{} ({reason})", trace.verdict),
         None => "succeeded".to_owned(),
@@ -43,7 +43,7 @@ fn entry(trace: &JobTrace, run_s: f64) -> Markup {
         summary {
             (text(&ended)) " after " (duration(trace.latency_s)) ", "
             (plural(trace.attempts.into(), "attempt")) ": job " (count(trace.job)) " of " (text(&trace.workload))
-            ", scheduled at " (moment(trace.scheduled_s, run_s)) ", "
+            ", scheduled at " (moment(trace.scheduled_s, run)) ", "
             (count(trace.prompt_tokens.into())) " prompt tokens"
         }
         ol {

@@ -1,6 +1,6 @@
 //! Notes of a scenario as sentences.
 
-use crate::formatting::{count, duration, job_rate, plural};
+use crate::formatting::{RunTime, count, duration, job_rate, moment, plural};
 use crate::scenario::trace::TraceUnit;
 use crate::scenario::{ExceededBound, Note};
 use provider::Nanos;
@@ -33,6 +33,11 @@ pub(super) fn sentence(note: &Note) -> String {
             unservable(workload, route, *share) + others
         }
         Note::Trace { .. } => trace(note),
+        Note::LastStep { workload, at_s, run_s } => format!(
+            "the last step of {workload}, at {}, lasts for the other {} of the run; `every: 1d` in `arrivals` repeats the steps each day",
+            moment(*at_s, &RunTime::of_start(*run_s, "")),
+            duration(run_s - at_s),
+        ),
         Note::WrittenKeys { .. } | Note::Unencrypted { .. } | Note::RealKeys { .. } => upstream(note),
         Note::Sentence(sentence) => sentence.clone(),
     }

@@ -198,7 +198,7 @@ impl RunReport {
             let rule = fitted(&facts::rule(expected), 48);
             self.0.line(&format!(
                 "  {mark}  {rule:<50}{}",
-                fitted(&facts::actual(expected, summary.duration_s), 26)
+                fitted(&facts::actual(expected, &summary.run_time()), 26)
             ));
         }
         let is_few = |expected: &RuleResult| {

@@ -46,7 +46,7 @@ pub(super) fn table(summary: &Summary) -> Markup {
 fn line(summary: &Summary, rows: &[Row<'_>], steps: std::ops::Range<usize>) -> Markup {
     html! {
         tr {
-            td { (moment(steps.start as f64 * summary.series.step_s, summary.duration_s)) }
+            td { (moment(steps.start as f64 * summary.series.step_s, &summary.run_time())) }
             @for row in rows {
                 @let refused = row.refused(steps.clone());
                 td.n {

@@ -3,7 +3,7 @@
 use super::{ceiling_bounds, endpoint, notes};
 use crate::event::LocalFailure;
 use crate::formatting::{
-    count, duration, job_rate, jobs_in, moment, number, offered_in, percent, plural, share_of,
+    RunTime, count, duration, job_rate, jobs_in, moment, number, offered_in, percent, plural, share_of,
 };
 use crate::record::{
     CeilingPeak, Counts, CutAnswers, CutBound, CutWorkload, Finding, GeneratorLag, GeneratorShed, GivenUp,
@@ -14,15 +14,15 @@ use provider::Axis;
 /// Returns one sentence per finding, the most important first.
 #[must_use]
 pub fn sentences(summary: &Summary) -> Vec<String> {
-    summary.findings.iter().map(|finding| sentence(finding, summary.duration_s)).collect()
+    summary.findings.iter().map(|finding| sentence(finding, &summary.run_time())).collect()
 }
 
 /// Returns the most important sentence; empty if there is no finding.
 pub(super) fn first(summary: &Summary) -> String {
-    summary.findings.first().map_or_else(String::new, |finding| sentence(finding, summary.duration_s))
+    summary.findings.first().map_or_else(String::new, |finding| sentence(finding, &summary.run_time()))
 }
 
-fn sentence(finding: &Finding, run_s: f64) -> String {
+fn sentence(finding: &Finding, run: &RunTime) -> String {
     match finding {
         Finding::Interrupted { at_s, planned_s } => format!(
             "The run was interrupted after {} of {}: the result covers that time only.",
@@ -37,12 +37,12 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
         ),
         Finding::EndpointStopped { at_s, planned_s, bound } => endpoint::stopped(*at_s, *planned_s, *bound),
         Finding::EndpointRefusals { refused, requests, answers, first_at_s, with_wait, wait_p50_s } => {
-            endpoint::refusals((*refused, *requests, *answers), *first_at_s, (*with_wait, *wait_p50_s), run_s)
+            endpoint::refusals((*refused, *requests, *answers), *first_at_s, (*with_wait, *wait_p50_s), run)
         }
         Finding::EndpointTargets { answers, targets, fallback_share, attempts_per_answer } => {
             endpoint::targets(*answers, targets, *fallback_share, *attempts_per_answer)
         }
-        Finding::GeneratorShed(shed) => generator_shed(shed, run_s),
+        Finding::GeneratorShed(shed) => generator_shed(shed, run),
         Finding::LocalFailures { attempts, of, by } => local_failures(*attempts, *of, by),
         Finding::GeneratorMissedJobs { offered, scheduled } => {
             not_kept(&format!("it delivered {} of {}", count(*offered), plural(*scheduled, "job")))
@@ -54,7 +54,7 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
             } else {
                 format!("{target} is the first to refuse, without naming a limit ({axis})")
             };
-            let at = moment(*at_s, run_s);
+            let at = moment(*at_s, run);
             match busiest_minute {
                 Some(jobs) => format!("{first}: at {at}, when {} arrive in a minute.", plural(*jobs, "job")),
                 None => format!("{first}: at {at}, with {} offered in total.", job_rate(*offered_per_min)),
@@ -66,14 +66,14 @@ fn sentence(finding: &Finding, run_s: f64) -> String {
         ),
         Finding::NoRefusal { offered_per_min, ceiling, given_up, unsent, too_large, too_long, faulted } => {
             let refused = refused(*too_large, *too_long, *faulted) + &self::given_up(given_up.as_ref());
-            let text = no_refusal(&refused, *offered_per_min, ceiling.as_ref(), run_s);
+            let text = no_refusal(&refused, *offered_per_min, ceiling.as_ref(), run);
             text + &unsent.map_or_else(String::new, |unsent| self::unsent(unsent, ceiling.is_some()))
         }
-        Finding::LongWindow(window) => long_window(window, run_s),
+        Finding::LongWindow(window) => long_window(window, run),
         Finding::CutAnswers(cut) => cut_answers("", cut),
         Finding::NoJobs => "No job arrived, so nothing was measured.".to_owned(),
         Finding::JobOutcomes { .. } => outcomes(finding),
-        Finding::WorkloadOutcome { .. } => workload_outcome(finding, run_s),
+        Finding::WorkloadOutcome { .. } => workload_outcome(finding, run),
         Finding::ExpectationsMet { rules } => match rules.as_slice() {
             [rule] => format!("The expectation is met: {rule}."),
             rules => format!("All {} expectations are met.", rules.len()),
@@ -118,8 +118,8 @@ fn not_judged(total: u64, rules: &[UnjudgedRule]) -> String {
 const MIN_USED_SHARE: f64 = 0.005;
 
 /// Returns the sentence on a limit whose window is half of the run or longer.
-pub(super) fn long_window(window: &LongWindow, run_s: f64) -> String {
-    long_window_against(window, &format!("the run {}", duration(run_s)), "the run begins")
+pub(super) fn long_window(window: &LongWindow, run: &RunTime) -> String {
+    long_window_against(window, &format!("the run {}", duration(run.length_s())), "the run begins")
 }
 
 /// Returns the sentence of [`long_window`]. `runs` states the durations that the window is compared with; `begins` is a clause
@@ -222,12 +222,12 @@ const LOWER_LOAD: &str =
     "the numbers represent a lower load, and do not show whether a limit would refuse the scenario's load.";
 
 /// Returns the sentence on jobs that the load generator did not send.
-fn generator_shed(shed: &GeneratorShed, run_s: f64) -> String {
+fn generator_shed(shed: &GeneratorShed, run: &RunTime) -> String {
     let GeneratorShed { jobs, offered, from_s, offered_per_s, kept_per_s } = *shed;
     format!(
         "The load generator could not keep up: from {} on, with {} jobs/s offered, it shed {} of {} ({}) instead of sending them \
          late, and sent {} jobs/s; {LOWER_LOAD}",
-        moment(from_s, run_s),
+        moment(from_s, run),
         number(offered_per_s),
         count(jobs),
         plural(offered, "job"),
@@ -291,7 +291,7 @@ fn given_up(given_up: Option<&GivenUp>) -> String {
     format!(", but the client gave up {} that waited for {axis} on {target}{reserved}", plural(*jobs, "job"))
 }
 
-fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling>, run_s: f64) -> String {
+fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling>, run: &RunTime) -> String {
     match ceiling {
         Some(LimitCeiling { target, axis, jobs_per_min, is_sum, peak, in_route_order }) => {
             let allowed =
@@ -308,7 +308,7 @@ fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling
             match peak {
                 Some(CeilingPeak { from_s, length_s, offered, .. }) => format!(
                     "{refused}: at the peak, from {}, {} were expected, {allowed} until their deadline.",
-                    moment(*from_s, run_s),
+                    moment(*from_s, run),
                     offered_in(*offered, *length_s)
                 ),
                 None => {
@@ -352,11 +352,11 @@ fn outcomes(finding: &Finding) -> String {
 }
 
 /// Returns the sentences of [`Finding::WorkloadOutcome`].
-fn workload_outcome(finding: &Finding, run_s: f64) -> String {
+fn workload_outcome(finding: &Finding, run: &RunTime) -> String {
     let Finding::WorkloadOutcome { workload, offered, succeeded, p95_s, worst } = finding else {
         return String::new();
     };
-    let worst = worst.as_ref().map(|worst| worst_window(worst, run_s));
+    let worst = worst.as_ref().map(|worst| worst_window(worst, run));
     if workload.is_empty() {
         return worst.map_or_else(String::new, |worst| format!("Worst {worst}."));
     }
@@ -366,12 +366,12 @@ fn workload_outcome(finding: &Finding, run_s: f64) -> String {
 }
 
 /// Says when a window begins, how long it is, how many of its jobs succeeded and how fast, and which limit refused most.
-pub(super) fn worst_window(worst: &WorstWindow, run_s: f64) -> String {
+pub(super) fn worst_window(worst: &WorstWindow, run: &RunTime) -> String {
     let jobs = served(worst.succeeded, worst.jobs, worst.p95_s);
     let refused = worst.refused_by.as_ref().map_or_else(String::new, |by| {
         format!(", while {} on {} refused {}", by.axis, by.target, plural(by.attempts, "attempt"))
     });
-    format!("from {} for {}: {jobs}{refused}", moment(worst.from_s, run_s), duration(worst.length_s))
+    format!("from {} for {}: {jobs}{refused}", moment(worst.from_s, run), duration(worst.length_s))
 }
 
 /// Says how many of some jobs succeeded, and how fast.

@@ -19,7 +19,9 @@
 //! To add a word to the language, see `language/mod.rs`.
 
 mod answer_cache;
+pub mod bursts;
 mod compared_client;
+pub mod coupling;
 mod cut_share;
 mod describe;
 mod diagnostics;

@@ -70,6 +70,15 @@ pub enum Note {
         #[serde(default)]
         without_completion: u64,
     },
+    /// The steps of a workload are within the first day of a run of several days, and do not repeat.
+    LastStep {
+        /// The workload.
+        workload: String,
+        /// When its last step begins, in seconds from the start of the run.
+        at_s: f64,
+        /// The duration of the run, in seconds.
+        run_s: f64,
+    },
     /// A provider with an address that is not this machine has keys that are written in the scenario, which are for mocks.
     WrittenKeys {
         /// The provider.

@@ -1,7 +1,7 @@
 //! The rate of a workload as a function of time, and its integral: the number of jobs that have arrived by an instant.
 //!
-//! A rate is a straight line (constant or ramp) or a step function, times the factor of the hour of the day.
-//! Cut at every step and every full hour, each piece is a straight line whose integral is a parabola, so
+//! A rate is a straight line (constant or ramp) or a step function, times the factor of the hour or minute.
+//! Cut at every step and at the end of every factor, each piece is a straight line whose integral is a parabola, so
 //! the instant at which the integral reaches x has an exact solution without time steps. `load` computes it job by
 //! job; `ceiling` uses the total and, like `planner`, the jobs before given instants.
 //!
@@ -11,26 +11,30 @@
 //!       └──────────────▶ time
 //! ```
 
-use super::{Arrivals, Workload};
+use super::bursts::Bursts;
+use super::{Arrivals, Shape, Workload};
+use provider::calendar::LocalClock;
 use provider::{Instant, Nanos};
 
 /// The rate of a workload, in jobs per second, from zero to the end of the run.
 #[derive(Clone, Debug)]
 pub struct Rate {
     base: BaseRate,
-    /// The factor of each hour of the day.
-    shape: Option<[f64; 24]>,
+    /// The factors over a day or a week.
+    shape: Option<Shape>,
+    /// The local time of the run.
+    clock: LocalClock,
     /// The end of the run.
     end: Instant,
 }
 
-/// A rate without the factors of the hours, in jobs per second.
+/// A rate without the factors of its shape, in jobs per second.
 #[derive(Clone, Debug)]
 enum BaseRate {
     /// A straight line from the beginning to the end of the run.
     Line { first: f64, last: f64 },
-    /// The rate from each instant on; zero before the first.
-    Steps(Vec<(Instant, f64)>),
+    /// The rate from each instant on; zero before the first. Repeats after `every`.
+    Steps { steps: Vec<(Instant, f64)>, every: Option<Nanos> },
 }
 
 /// Returns the jobs of a workload expected before each of `instants`, which must not decrease; `None` for users, whose arrivals
@@ -44,9 +48,9 @@ pub fn jobs_before(
 ) -> Option<Vec<f64>> {
     let instants = instants.into_iter();
     match &workload.arrivals {
-        Arrivals::Burst { jobs, every } => {
-            let bursts = |at: Instant| at.0.div_ceil(every.0.max(1)) as f64;
-            Some(instants.map(|at| bursts(at) * f64::from(*jobs)).collect())
+        Arrivals::Burst { .. } => {
+            let bursts = Bursts::of(workload)?;
+            Some(instants.map(|at| bursts.before(at) as f64 * f64::from(bursts.jobs)).collect())
         }
         Arrivals::Trace { rows, .. } => {
             Some(instants.map(|at| rows.partition_point(|row| row.at < at) as f64).collect())
@@ -61,20 +65,26 @@ impl Rate {
     #[must_use]
     pub fn of(workload: &Workload, duration: Nanos) -> Option<Self> {
         let base = match &workload.arrivals {
-            Arrivals::Constant(rate) | Arrivals::Poisson(rate) => {
+            Arrivals::Constant(rate) | Arrivals::Poisson(rate) | Arrivals::Renewal { rate, .. } => {
                 BaseRate::Line { first: *rate, last: *rate }
             }
             Arrivals::Ramp(first, last) => BaseRate::Line { first: *first, last: *last },
-            Arrivals::Steps(steps) => BaseRate::Steps(steps.clone()),
+            Arrivals::Steps { steps, every } => BaseRate::Steps { steps: steps.clone(), every: *every },
             // The workers decide when its jobs are sent. Evenly until the end of the run is what a quota serves best.
             Arrivals::Batch { jobs, from, .. } => {
                 let length = (Instant::ZERO + duration).since(*from);
                 let rate = f64::from(*jobs) / length.as_secs_f64().max(f64::MIN_POSITIVE);
-                BaseRate::Steps(vec![(*from, if length > Nanos::ZERO { rate } else { 0.0 })])
+                let steps = vec![(*from, if length > Nanos::ZERO { rate } else { 0.0 })];
+                BaseRate::Steps { steps, every: None }
             }
             Arrivals::Burst { .. } | Arrivals::Users { .. } | Arrivals::Trace { .. } => return None,
         };
-        Some(Self { base, shape: workload.shape, end: Instant::ZERO + duration })
+        Some(Self {
+            base,
+            shape: workload.shape.clone(),
+            clock: workload.clock.clone(),
+            end: Instant::ZERO + duration,
+        })
     }
 
     /// Returns the jobs expected over the whole run: the integral of the rate.
@@ -106,21 +116,36 @@ impl Rate {
         if from >= self.end {
             return None;
         }
-        let (factor, hour_ends) = self.shape.as_ref().map_or((1.0, Instant::MAX), |shape| {
-            let hour = from.0 / Nanos::HOUR.0;
-            (shape[(hour % 24) as usize], Instant::ZERO + Nanos::HOUR * (hour + 1))
+        // From one change of the clocks to the next, local time passes evenly.
+        let (local, change) = self.clock.since_monday(from);
+        let instant = |local_end: Nanos| change.min(from + Nanos(local_end.0 - local.0));
+        let (factor, factor_ends) = self.shape.as_ref().map_or((1.0, Instant::MAX), |shape| {
+            let (factor, ends) = shape.at(local);
+            (factor, instant(ends))
         });
-        let until = self.end.min(hour_ends);
+        let until = self.end.min(factor_ends);
         let (until, first, last) = match &self.base {
             BaseRate::Line { first, last } => {
                 let whole = self.end.as_secs_f64();
                 let at = |when: Instant| first + (last - first) * (when.as_secs_f64() / whole);
                 (until, at(from), at(until))
             }
-            BaseRate::Steps(steps) => {
-                let next = steps.partition_point(|(at, _)| *at <= from);
+            BaseRate::Steps { steps, every } => {
+                // The time since the period began: of whole days in local time.
+                let (start, _) = self.clock.since_monday(Instant::ZERO);
+                let (passed, change) = match every {
+                    Some(every) if every.0.is_multiple_of(Nanos::DAY.0) => {
+                        (Nanos((local.0 + every.0 - start.0 % every.0) % every.0), change)
+                    }
+                    Some(every) => (Nanos(from.0 % every.0), Instant::MAX),
+                    None => (Nanos(from.0), Instant::MAX),
+                };
+                let in_period = Instant(passed.0);
+                let next = steps.partition_point(|(at, _)| *at <= in_period);
                 let rate = next.checked_sub(1).map_or(0.0, |current| steps[current].1);
-                (steps.get(next).map_or(until, |(at, _)| until.min(*at)), rate, rate)
+                let next_at = steps.get(next).map(|(at, _)| *at).or(every.map(|every| Instant::ZERO + every));
+                let step_ends = next_at.map_or(Instant::MAX, |at| change.min(from + at.since(in_period)));
+                (until.min(step_ends), rate, rate)
             }
         };
         Some(Piece::new(from, until, first * factor, last * factor))
@@ -211,7 +236,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn clock(base: BaseRate, shape: Option<[f64; 24]>, duration: Nanos) -> ArrivalClock {
-        ArrivalClock::new(Rate { base, shape, end: Instant::ZERO + duration })
+        let shape = shape.map(|hours| Shape::new(&hours, Nanos::HOUR));
+        ArrivalClock::new(Rate { base, shape, clock: LocalClock::default(), end: Instant::ZERO + duration })
     }
 
     fn flat(rate: f64) -> BaseRate {
@@ -238,12 +264,27 @@ mod tests {
         assert_eq!(once_a_day.arrival_of(3600.0), hour(24 + 5));
         assert_eq!(once_a_day.arrival_of(7200.0), None);
         assert_eq!(clock(flat(1.0), Some([0.0; 24]), Nanos::MAX).arrival_of(0.0), None);
-        let steps =
-            BaseRate::Steps(vec![(Instant::ZERO, 0.0), (hour(1).unwrap(), 0.5), (hour(2).unwrap(), 0.0)]);
+        let steps = BaseRate::Steps {
+            steps: vec![(Instant::ZERO, 0.0), (hour(1).unwrap(), 0.5), (hour(2).unwrap(), 0.0)],
+            every: None,
+        };
         let mut middle = clock(steps, None, Nanos::DAY);
         assert_eq!(middle.arrival_of(0.0), hour(1));
         assert_eq!(middle.arrival_of(1800.0), None);
         assert_eq!(clock(flat(1.0), None, Nanos::ZERO).arrival_of(0.0), None);
+    }
+
+    #[test]
+    fn steps_repeat_after_their_period() {
+        // One job per second in the first half hour of every two hours.
+        let half = Instant::ZERO + Nanos::MINUTE * 30;
+        let steps =
+            BaseRate::Steps { steps: vec![(Instant::ZERO, 1.0), (half, 0.0)], every: Some(Nanos::HOUR * 2) };
+        let mut clock = clock(steps, None, Nanos::HOUR * 6);
+        assert_eq!(clock.arrival_of(1_799.0), Some(Instant(1_799_000_000_000)));
+        assert_eq!(clock.arrival_of(1_800.0), Some(Instant::ZERO + Nanos::HOUR * 2));
+        assert_eq!(clock.arrival_of(4_500.0), Some(Instant::ZERO + Nanos::HOUR * 4 + Nanos::MINUTE * 15));
+        assert_eq!(clock.arrival_of(5_400.0), None);
     }
 
     proptest! {
@@ -266,7 +307,8 @@ mod tests {
             hours in 1u64..60, share in 0.0..1.0f64,
         ) {
             let base = BaseRate::Line { first, last };
-            let whole = Rate { base: base.clone(), shape, end: Instant::ZERO + Nanos::HOUR * hours };
+            let shape = shape.map(|hours| Shape::new(&hours, Nanos::HOUR));
+            let whole = Rate { base: base.clone(), shape, clock: LocalClock::default(), end: Instant::ZERO + Nanos::HOUR * hours };
             let jobs = whole.jobs() * share;
             if let Some(at) = ArrivalClock::new(whole.clone()).arrival_of(jobs) {
                 // Integrate piece by piece up to `at`.

@@ -9,6 +9,7 @@ use super::trace_cache::TraceCache;
 use super::{KnownLimit, Note};
 use crate::ids::{ClientId, RouteId, TargetId};
 use crate::problem::{alternatives, did_you_mean, nearest};
+use provider::calendar::LocalClock;
 use provider::config::{Config, ModelConfig, ServiceTimeDist};
 use provider::dist::Dist;
 use provider::units::{ParseError, print_duration};
@@ -36,6 +37,7 @@ pub(super) fn resolve(
         traces,
         seed: spec.seed,
         duration: spec.duration,
+        clock: spec.clock.clone(),
     };
     let mut files = trace_files(&spec.workloads, base_dir);
     files.extend(spec.providers.iter().flat_map(|provider| provider.answer_files.iter().cloned()));
@@ -52,12 +54,15 @@ pub(super) fn resolve(
     let notes = assumed_latencies(&spec.providers, &targets);
     let (providers, upstreams) =
         spec.providers.into_iter().map(|provider| (provider.config, provider.upstream)).unzip();
+    let mut providers: Vec<Config> = providers;
+    providers.iter_mut().for_each(|provider| provider.begin_at(spec.clock.epoch()));
     let mut scenario = Scenario {
         name: spec.name.unwrap_or_else(|| name.to_owned()),
         about: spec.about,
         seed: spec.seed,
         duration: spec.duration,
         start: spec.start,
+        clock: spec.clock,
         notes,
         providers,
         upstreams,
@@ -73,6 +78,8 @@ pub(super) fn resolve(
     let has_all_workloads = scenario.workloads.len() == spec.workloads_written;
     scenario.expect = super::expect::resolve_rules(spec.expect, (&scenario, has_all_workloads), diagnostics);
     scenario.notes.extend(scenario.workloads.iter().filter_map(trace_note));
+    let of_steps = |workload: &Workload| last_step_note(workload, scenario.duration);
+    scenario.notes.extend(scenario.workloads.iter().filter_map(of_steps));
     scenario.notes.extend(scenario.unservable_notes());
     scenario
 }
@@ -243,6 +250,7 @@ struct WorkloadResolver<'s> {
     traces: &'s TraceCache,
     seed: u64,
     duration: Nanos,
+    clock: LocalClock,
 }
 
 impl WorkloadResolver<'_> {
@@ -266,9 +274,11 @@ impl WorkloadResolver<'_> {
             client: client?,
             arrivals: arrivals?,
             shape: spec.shape,
+            clock: self.clock.clone(),
             prompt: spec.prompt,
             cached_prompt: spec.cached_prompt,
             completion: spec.completion,
+            correlation: spec.correlation,
             max_tokens: spec.max_tokens,
             repeats: spec.repeats,
             stream: spec.stream,
@@ -359,6 +369,17 @@ fn trace_note(workload: &Workload) -> Option<Note> {
         dropped_by_rate: recorded.dropped_by_rate,
         after_end: recorded.after_end,
         without_completion: recorded.without_completion,
+    })
+}
+
+/// Returns a note on steps that describe one day in a run of at least two; `None` if there are none.
+fn last_step_note(workload: &Workload, duration: Nanos) -> Option<Note> {
+    let Arrivals::Steps { steps, every: None } = &workload.arrivals else { return None };
+    let (last, _) = steps.last().filter(|(at, _)| *at > Instant::ZERO && *at < Instant::ZERO + Nanos::DAY)?;
+    (duration >= Nanos::DAY * 2).then(|| Note::LastStep {
+        workload: workload.name.clone(),
+        at_s: last.since(Instant::ZERO).as_secs_f64(),
+        run_s: duration.as_secs_f64(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! The same scenario at a multiple of its load, with common random numbers.
 //!
 //! Two loads are comparable because they share their random draws: except for traces, the n-th job of a workload has the
-//! same sizes at every multiple, and Poisson gaps are drawn in operational time and divided by the multiple. A trace is
+//! same sizes at every multiple, and gaps are drawn in operational time and divided by the multiple: their coefficient of variation stays. A trace is
 //! thinned or repeated row by row; a larger multiple keeps every row that a smaller one keeps.
 
 use super::{Arrivals, Scenario, TraceRow};
@@ -34,12 +34,12 @@ impl Scenario {
 impl Arrivals {
     fn scale(&mut self, multiple: f64, seed: u64) {
         match self {
-            Self::Constant(rate) | Self::Poisson(rate) => *rate *= multiple,
+            Self::Constant(rate) | Self::Poisson(rate) | Self::Renewal { rate, .. } => *rate *= multiple,
             Self::Ramp(first, last) => {
                 *first *= multiple;
                 *last *= multiple;
             }
-            Self::Steps(steps) => steps.iter_mut().for_each(|(_, rate)| *rate *= multiple),
+            Self::Steps { steps, .. } => steps.iter_mut().for_each(|(_, rate)| *rate *= multiple),
             Self::Burst { jobs, .. } => *jobs = scaled_count(*jobs, multiple),
             Self::Users { users, .. } => *users = scaled_count(*users, multiple),
             Self::Batch { jobs, .. } => *jobs = scaled_count(*jobs, multiple),

@@ -317,6 +317,10 @@ fn workload(tape: &mut Tape<'_>, number: u32) -> String {
         "{ burst: 40, every: 15s }",
         "{ users: 6, think: { mean: 1s } }",
         "{ poisson: 10/s, shape: daily }",
+        "{ gamma: 5/s, cv: 4 }",
+        "{ weibull: 5/s, cv: 2 }",
+        "{ burst: 40, at: 7s, every: 12s }",
+        "{ steps: [{ at: 2s, rate: 1/s }, { at: 5s, rate: 20/s }], every: 9s }",
     ]);
     let arrivals =
         match tape.pick(&["", "", "", "{ jobs: 300, from: 200ms, workers: 7 }", "{ jobs: 5, workers: 9 }"]) {

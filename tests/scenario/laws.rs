@@ -178,13 +178,17 @@ fn assert_sound(scenario: &Scenario) {
         // Finite and positive if the workload offers jobs: its rates, users or rows.
         let amounts = match &workload.arrivals {
             Arrivals::Constant(rate) | Arrivals::Poisson(rate) => vec![*rate],
+            Arrivals::Renewal { rate, cv, .. } => vec![*rate, *cv],
             Arrivals::Ramp(from, to) => vec![from + to],
-            Arrivals::Steps(steps) => {
+            Arrivals::Steps { steps, every } => {
+                assert!(every.is_none_or(|every| {
+                    steps.iter().all(|(at, _)| *at < provider::Instant::ZERO + every)
+                }));
                 assert_eq!(steps[0].0, provider::Instant::ZERO);
                 assert!(steps.is_sorted_by(|a, b| a.0 < b.0));
                 vec![steps.iter().map(|(_, rate)| rate).sum()]
             }
-            Arrivals::Burst { jobs, every } => vec![f64::from(*jobs) / every.as_secs_f64()],
+            Arrivals::Burst { jobs, every, .. } => vec![f64::from(*jobs) / every.as_secs_f64()],
             Arrivals::Users { users, .. } => vec![f64::from(*users)],
             Arrivals::Batch { jobs, workers, .. } => vec![f64::from(*jobs), f64::from(*workers)],
             Arrivals::Trace { rows, .. } => vec![rows.len() as f64],

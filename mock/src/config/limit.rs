@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use crate::axis::Axis;
-use crate::calendar::Zone;
+use crate::calendar::{Epoch, Zone};
 use crate::time::Nanos;
 
 /// One limit: an amount on an axis, and the policy by which it refills.
@@ -19,6 +19,8 @@ pub struct Limit {
     pub refill: RefillPolicy,
     /// Capacity of the bucket in units; by default [`Limit::amount`]. Used by the bucket only.
     pub burst: u64,
+    /// The calendar time at which the run begins. Used by days of a calendar only.
+    pub epoch: Epoch,
 }
 
 impl Limit {
@@ -27,7 +29,7 @@ impl Limit {
     #[must_use]
     pub const fn new(axis: Axis, amount: u64) -> Self {
         let window = if axis.has_own_window() { Some(Self::DEFAULT_WINDOW) } else { axis.window_length() };
-        Self { axis, amount, window, refill: RefillPolicy::Bucket, burst: amount }
+        Self { axis, amount, window, refill: RefillPolicy::Bucket, burst: amount, epoch: Epoch::RUN }
     }
 
     /// The window of a limit with a window of its own that states none: five hours, the commonest of coding plans.
@@ -111,7 +113,7 @@ impl Limit {
             RefillPolicy::Bucket => self.burst as f64 + amount * (span.0 as f64 / window.0 as f64),
             RefillPolicy::Adaptive(growth) => growth.max_limit(self.amount) as f64 * windows(),
             RefillPolicy::Calendar(zone) => match self.axis.period() {
-                Some(period) => amount * zone.periods_touched_in_first(period, span) as f64,
+                Some(period) => amount * zone.periods_touched_in_first(period, self.epoch, span) as f64,
                 None => amount * windows(),
             },
             // All units of a window may be used at its first instant, so a partial window counts whole.

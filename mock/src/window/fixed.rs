@@ -6,7 +6,7 @@
 
 use super::usage_count::UsageCount;
 use crate::axis::Period;
-use crate::calendar::Zone;
+use crate::calendar::{Epoch, Zone};
 use crate::time::{Instant, Nanos};
 use std::ops::Range;
 
@@ -25,8 +25,8 @@ pub struct Fixed {
 enum Boundaries {
     /// At each multiple of a duration, which is not zero.
     Every(Nanos),
-    /// At each midnight that ends a period of the calendar of a time zone.
-    Calendar(Period, Zone),
+    /// At each midnight that ends a period of the calendar of a time zone, in a run that begins at this time.
+    Calendar(Period, Zone, Epoch),
 }
 
 impl Boundaries {
@@ -37,7 +37,7 @@ impl Boundaries {
                 let start = Instant(at.0 - at.0 % window.0);
                 start..start + window
             }
-            Self::Calendar(period, zone) => zone.period_containing(period, at),
+            Self::Calendar(period, zone, epoch) => zone.period_containing(period, epoch, at),
         }
     }
 }
@@ -53,10 +53,10 @@ impl Fixed {
         Self::with_boundaries(limit, Boundaries::Every(window))
     }
 
-    /// Creates an unused counter of `limit` units per period of the calendar of a time zone.
+    /// Creates an unused counter of `limit` units per period of the calendar of a time zone, in a run that begins at `epoch`.
     #[must_use]
-    pub fn calendar(limit: u64, period: Period, zone: Zone) -> Self {
-        Self::with_boundaries(limit, Boundaries::Calendar(period, zone))
+    pub fn calendar(limit: u64, period: Period, zone: Zone, epoch: Epoch) -> Self {
+        Self::with_boundaries(limit, Boundaries::Calendar(period, zone, epoch))
     }
 
     fn with_boundaries(limit: u64, boundaries: Boundaries) -> Self {
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_daily_window_ends_at_midnight_of_its_zone() {
         let hour = |hours: u64| Instant(Nanos::HOUR.0 * hours);
-        let mut daily = Fixed::calendar(20, Period::Day, Zone::Pacific);
+        let mut daily = Fixed::calendar(20, Period::Day, Zone::Pacific, Epoch::RUN);
         daily.charge(20);
         // Midnight is 7:00 UTC. The clocks go back two hours later, so the next midnight is 25 hours away.
         assert_eq!(daily.earliest_admission(1), Some(hour(7)));

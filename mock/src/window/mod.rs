@@ -72,11 +72,11 @@ impl Window {
                 CountingWindow::FirstRequest(FirstRequest::new(limit.amount, window))
             }
             // A second, a minute or an hour needs no zone: zones differ from UTC by whole hours, and the first window begins at
-            // `Epoch::RUN`, which is a full hour. Windows count from that epoch in `quotalab mock` as well, whose dates have
-            // another one.
+            // `Epoch::RUN`, which is a full hour. They count from the start of the run also if the scenario states another one, and in
+            // `quotalab mock`.
             (Some(window), RefillPolicy::Calendar(zone)) => {
                 CountingWindow::Fixed(match limit.axis.period() {
-                    Some(period) => Fixed::calendar(limit.amount, period, zone),
+                    Some(period) => Fixed::calendar(limit.amount, period, zone, limit.epoch),
                     None => Fixed::new(limit.amount, window),
                 })
             }

@@ -76,6 +76,7 @@ pub fn plain_client(scenario: &Scenario, models: &ModelNames) -> Scenario {
     };
     Scenario {
         start: Start::Full,
+        clock: scenario.clock.clone(),
         providers: vec![provider],
         upstreams: vec![Upstream { base_url: None, keys: vec![Vec::new()] }],
         targets: scenario.routes.iter().zip(0..).map(target).collect(),

@@ -21,7 +21,7 @@ const MAX_TOKENS: usize = crate::job::MAX_TOKENS as usize;
 pub(super) struct PromptText(Bytes);
 
 impl PromptText {
-    /// Creates the text, which is long enough for every prompt: 4 MB.
+    /// Creates the text, which is long enough for every prompt: 40 MB.
     pub(super) fn new() -> Self {
         let text: String = WORDS.iter().cycle().take(MAX_TOKENS).copied().collect();
         Self(text.into())

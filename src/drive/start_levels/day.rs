@@ -4,7 +4,7 @@ use super::{LongLimit, StartLevels};
 use crate::ceiling;
 use crate::drive::usage_sampler::UsageSampler;
 use crate::drive::virtual_time::simulate_and_sample;
-use crate::scenario::{Arrivals, Scenario, Workload};
+use crate::scenario::{Arrivals, Scenario, Shape, Workload};
 use crate::stats::replica_seed;
 use provider::config::{Incident, Limit, RefillPolicy};
 use provider::random::label_key;
@@ -55,6 +55,18 @@ fn sufficient_length(scenario: &Scenario, levels: &StartLevels) -> Nanos {
     Nanos::from_secs_f64(seconds.min(Nanos::DAY.as_secs_f64() * 400.0)).max(MIN_PART)
 }
 
+/// Returns the longest time after which the traffic of a workload repeats; zero if none does.
+fn longest_period(scenario: &Scenario) -> Nanos {
+    let period = |workload: &Workload| {
+        let of_steps = match workload.arrivals {
+            Arrivals::Steps { every, .. } => every,
+            _ => None,
+        };
+        of_steps.max(workload.shape.as_ref().map(Shape::period)).unwrap_or(Nanos::ZERO)
+    };
+    scenario.workloads.iter().map(period).max().unwrap_or(Nanos::ZERO)
+}
+
 /// Keeps the incidents that last for a whole run of length `run`: the provider has them on every day.
 fn keep_permanent(incidents: &mut Vec<Incident>, run: Nanos) {
     incidents.retain(|incident| incident.at == Instant::ZERO && incident.until >= Instant::ZERO + run);
@@ -95,11 +107,14 @@ impl<'a> Day<'a> {
         let ends = |arrivals: &Arrivals| {
             matches!(
                 arrivals,
-                Arrivals::Ramp(..) | Arrivals::Steps(_) | Arrivals::Batch { .. } | Arrivals::Trace { .. }
+                Arrivals::Ramp(..)
+                    | Arrivals::Steps { every: None, .. }
+                    | Arrivals::Batch { .. }
+                    | Arrivals::Trace { .. }
             )
         };
         let repeated = scenario.workloads.iter().any(|workload| ends(&workload.arrivals));
-        let windows = run.0.div_ceil(longest.0.max(1)).max(1);
+        let windows = run.max(longest_period(scenario)).0.div_ceil(longest.0.max(1)).max(1);
         let length = Nanos(longest.0.saturating_mul(windows)).min(sufficient_length(scenario, levels));
         let mut scenario = scenario.clone();
         for provider in &mut scenario.providers {

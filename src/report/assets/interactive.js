@@ -47,7 +47,10 @@
   const short = (v) => (v < 60 ? duration(v) : v < 3600 ? number(v / 60) + " min" : number(v / 3600) + " h");
   const ticks = { per_minute: number, share: percent, seconds: short, usd_per_hour: number };
   const two = (value) => String(value).padStart(2, "0");
-  function moment(at, length) {
+  // `starts`: local times of the start of the run, in seconds since 1970 as if they were UTC, each with the time from which it applies.
+  function moment(at, length, starts) {
+    const start = (starts || []).filter(([from]) => from <= at).pop();
+    if (start) return new Date((start[1] + at) * 1e3).toISOString().slice(0, length <= 7200 ? 19 : 16).replace("T", " ");
     const whole = Math.floor(Math.max(at, 0) + 1e-6), hour = Math.floor(whole / 3600);
     const clock = two(hour % 24) + ":" + two(Math.floor((whole % 3600) / 60));
     if (length <= 120) return number(at) + " s";
@@ -184,7 +187,7 @@
         {
           stroke: muted, font, grid: { show: false }, ticks: last ? grid : { show: false }, show: true, size: last ? 30 : 8,
           ...(overTime ? { incrs: TIMES } : {}),
-          values: (_, at) => at.map((x) => (last ? across(x, model.length) : "")),
+          values: (_, at) => at.map((x) => (last ? across(x, model.length, model.starts) : "")),
         },
         {
           stroke: muted, font, grid, ticks: { show: false }, size: 64, space: small ? 26 : 40,
@@ -192,7 +195,7 @@
         },
       ],
       series: [
-        { label: overTime ? "at" : "load", value: (_, x) => (x == null ? "" : across(x, model.length)) },
+        { label: overTime ? "at" : "load", value: (_, x) => (x == null ? "" : across(x, model.length, model.starts)) },
         ...panel.lines.map((of) => line(of, panel)),
       ],
       hooks: {

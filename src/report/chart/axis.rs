@@ -1,6 +1,6 @@
 //! Axis ticks at round numbers, decades, and round times.
 
-use crate::formatting;
+use crate::formatting::{self, RunTime};
 
 /// A position on an axis and its label.
 pub(super) type Tick = (f64, String);
@@ -61,14 +61,18 @@ pub(super) fn seconds(length: f64) -> String {
     }
 }
 
-/// Returns ticks at round times from zero up to `length` seconds, and the name of their unit.
-pub(super) fn times(length: f64) -> (Vec<Tick>, &'static str) {
+/// Returns ticks at round times from zero up to `length` seconds, and the name of their unit. In a run with a date, they are at round local
+/// times.
+pub(super) fn times(length: f64, run: &RunTime) -> (Vec<Tick>, String) {
     let step = TIMES
         .into_iter()
         .find(|step| length / step <= 8.0)
         .unwrap_or_else(|| round_up(length / 8.0 / DAY) * DAY);
     let distance = if length < 4.0 { round_up(length.max(1e-3) / 8.0) } else { step };
     let count = libm::floor(length / distance + 1e-9).min(20.0);
+    if let Some(starts_at) = run.starts_at() {
+        return (local_times(length, distance, run), format!("local time, from {starts_at}"));
+    }
     let (name, write): (_, fn(u64) -> String) = match length {
         ..=120.0 => ("seconds", |at| at.to_string()),
         ..=7_200.0 => ("min:s", |at| format!("{}:{:02}", at / 60, at % 60)),
@@ -76,7 +80,24 @@ pub(super) fn times(length: f64) -> (Vec<Tick>, &'static str) {
         _ => ("days", |at| formatting::number(at as f64 / DAY)),
     };
     let write = |at: f64| if length < 4.0 { formatting::number(at) } else { write(at as u64) };
-    (ticks(distance, count).map(|at| (at, write(at))).collect(), name)
+    (ticks(distance, count).map(|at| (at, write(at))).collect(), name.to_owned())
+}
+
+/// Returns ticks `distance` seconds apart, the first at a multiple of it in local time: dates if they are days apart, otherwise times of day.
+fn local_times(length: f64, distance: f64, run: &RunTime) -> Vec<Tick> {
+    let since_tick = libm::fmod(run.local_s(0.0), distance);
+    let first = if since_tick > 0.0 { distance - since_tick } else { 0.0 };
+    let count = libm::floor((length - first) / distance + 1e-9).min(20.0);
+    let label = |at: f64| {
+        let text = run.clock_text(at, distance < 60.0).unwrap_or_default();
+        let (date, time) = text.split_once(' ').unwrap_or((&text, ""));
+        let time = time.split(' ').next().unwrap_or_default();
+        if distance >= DAY { date.get(5..).unwrap_or_default().to_owned() } else { time.to_owned() }
+    };
+    if count < 0.0 {
+        return vec![(0.0, label(0.0))];
+    }
+    ticks(distance, count).map(|at| (first + at, label(first + at))).collect()
 }
 
 /// Returns zero and the first `count` multiples of `step`.
@@ -100,14 +121,32 @@ mod tests {
             let logarithmic = decades(top / ratio, top, formatting::number);
             let (first, last) = (logarithmic[0].0, logarithmic.last().unwrap().0);
             prop_assert!(first <= libm::log10(top / ratio) + 1e-9 && last >= libm::log10(top) - 1e-9);
-            let (times, _) = times(length);
-            prop_assert!((1..=10).contains(&times.len()) && times.last().unwrap().0 <= length + 1e-6);
+            for start in ["", "2026-12-01T08:20 Europe/Berlin"] {
+                let (times, _) = times(length, &RunTime::of_start(length, start));
+                prop_assert!((1..=21).contains(&times.len()) && times.last().unwrap().0 <= length + 1e-6);
+            }
         }
     }
 
     #[test]
     fn times_are_round() {
-        let text = |length| times(length).0.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" ");
+        let of_start = |length, start| {
+            times(length, &RunTime::of_start(length, start))
+                .0
+                .into_iter()
+                .map(|(_, text)| text)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let text = |length| of_start(length, "");
+        assert_eq!(
+            of_start(86_400.0, "2026-12-01T08:00 Europe/Berlin"),
+            "09:00 12:00 15:00 18:00 21:00 00:00 03:00 06:00"
+        );
+        assert_eq!(
+            of_start(4.0 * DAY, "2026-12-01T08:00 Europe/Berlin"),
+            "12:00 00:00 12:00 00:00 12:00 00:00 12:00 00:00"
+        );
         assert_eq!(text(86_400.0), "00:00 03:00 06:00 09:00 12:00 15:00 18:00 21:00 24:00");
         assert_eq!(text(60.0), "0 10 20 30 40 50 60");
         assert_eq!(text(600.0), "0:00 2:00 4:00 6:00 8:00 10:00");

@@ -3,7 +3,7 @@
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, Mark, WIDTH, width_of};
 use super::{Chart, LEFT, RIGHT, incident, length_of, rates};
-use crate::formatting::{duration, number, percent, plural, share_of, usd};
+use crate::formatting::{RunTime, duration, number, percent, plural, share_of, usd};
 use crate::record::Summary;
 use crate::report::chart_data::{ChartData, Line, Panel, Shape, YUnit};
 use crate::report::compare::Named;
@@ -145,7 +145,7 @@ impl Curves {
         let plot = canvas.plot(FRAME, 0.0..self.length, first.0..last.0.max(first.0 + 1e-9));
         shaded.iter().for_each(|run| incident::draw(&plot, run));
         plot.rows(&rows);
-        let (columns, unit) = axis::times(self.length);
+        let (columns, unit) = axis::times(self.length, &RunTime::default());
         plot.columns(&columns);
         for (place, points) in self.points.iter().enumerate() {
             for segment in points.split(|(_, value)| value.is_none()) {
@@ -159,7 +159,7 @@ impl Curves {
             }
         }
         legend(canvas, &self.names);
-        canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, unit);
+        canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, &unit);
     }
 
     /// Returns the data for the interactive chart; `None` unless all runs have the same time buckets.
@@ -180,7 +180,7 @@ impl Curves {
             top: 0.0,
             lines: lines.collect(),
         };
-        Some(ChartData::over_time(self.length, x, vec![panel]))
+        Some(ChartData::over_time(self.length, x, vec![panel], &RunTime::default()))
     }
 }
 

@@ -81,11 +81,11 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, costs: &[Cost<'_>]) {
             _ => plot.stroke(&cost.points, Role::of_series(place), 2),
         }
     }
-    let (columns, unit) = axis::times(length);
+    let (columns, unit) = axis::times(length, &summary.run_time());
     plot.columns(&columns);
     compare_chart::legend(canvas, &costs.iter().map(Cost::name).collect::<Vec<_>>());
     canvas.text((FRAME.left - 8, 12), LABEL, Role::Muted, Anchor::Right, "USD/h");
-    canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, unit);
+    canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, &unit);
 }
 
 fn chart_data(summary: &Summary, costs: &[Cost<'_>]) -> ChartData {
@@ -102,5 +102,5 @@ fn chart_data(summary: &Summary, costs: &[Cost<'_>]) -> ChartData {
         top: 0.0,
         lines: lines.collect(),
     };
-    ChartData::over_time(length_of(summary), x, vec![panel])
+    ChartData::over_time(length_of(summary), x, vec![panel], &summary.run_time())
 }

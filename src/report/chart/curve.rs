@@ -190,7 +190,14 @@ impl Picture<'_> {
         latency.logarithmic = self.extent().is_some_and(|(low, high)| high / low > WIDE);
         let x = curve.iter().map(|point| point.offered_jobs_per_min).collect();
         let panels = if self.extent().is_some() { vec![jobs, latency] } else { vec![jobs] };
-        ChartData { length: self.most, x, panels, bands: self.bands(), across: XUnit::PerMinute }
+        ChartData {
+            length: self.most,
+            starts: Vec::new(),
+            x,
+            panels,
+            bands: self.bands(),
+            across: XUnit::PerMinute,
+        }
     }
 
     /// Returns the bands of the present load, and of the ceiling with its interval.

@@ -25,7 +25,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let highest = measured.reduce(|first, next| if next.1 > first.1 { next } else { first });
     let mut title = format!("{} of the jobs that a target served went to a fallback", percent(overall));
     if let Some((at, share)) = highest.filter(|(_, share)| *share > overall * 1.2) {
-        let when = moment(at, summary.duration_s);
+        let when = moment(at, &summary.run_time());
         title.push_str(&format!("; around {when} {}", percent(share)));
     }
     let note = "The share that a later step of their route served, of the jobs that a target served (neither from the cache nor \
@@ -62,12 +62,12 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, shares: &[(f64, Option<f64>)], o
             }
         }
     }
-    let (columns, unit) = axis::times(length);
+    let (columns, unit) = axis::times(length, &summary.run_time());
     plot.columns(&columns);
     canvas.legend((FRAME.left, 12), &[(Mark::Line, Role::Third, NAME)]);
     let text = format!("{} overall", percent(overall));
     canvas.text((FRAME.right + 8, plot.y(overall)), LABEL, Role::Third, Anchor::Left, &text);
-    canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, unit);
+    canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, &unit);
 }
 
 fn chart_data(summary: &Summary, shares: &[(f64, Option<f64>)]) -> ChartData {
@@ -80,5 +80,10 @@ fn chart_data(summary: &Summary, shares: &[(f64, Option<f64>)]) -> ChartData {
         top: 1.0,
         lines: vec![Line::new(NAME, Role::Third, Shape::Area, values)],
     };
-    ChartData::over_time(length_of(summary), shares.iter().map(|(at, _)| *at).collect(), vec![panel])
+    ChartData::over_time(
+        length_of(summary),
+        shares.iter().map(|(at, _)| *at).collect(),
+        vec![panel],
+        &summary.run_time(),
+    )
 }

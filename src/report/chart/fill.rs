@@ -130,7 +130,7 @@ fn shown(all: Vec<Strip<'_>>) -> (Vec<Strip<'_>>, u64) {
 
 fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
     let length = length_of(summary);
-    let (columns, unit) = axis::times(length);
+    let (columns, unit) = axis::times(length, &summary.run_time());
     let (height, tops) = layout(strips);
     let last = strips.len().saturating_sub(1);
     let mut above = None;
@@ -165,7 +165,7 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary, strips: &[Strip<'_>]) {
         let role = if strip.full() { Role::Full } else { Role::Muted };
         canvas.text((NUMBERS[1], middle), LABEL, role, Anchor::Right, &formatting::percent(strip.peak));
     }
-    canvas.text((RIGHT, height - 8), LABEL, Role::Muted, Anchor::Right, unit);
+    canvas.text((RIGHT, height - 8), LABEL, Role::Muted, Anchor::Right, &unit);
 }
 
 /// Draws one strip: charges as an area, capped at 100 %, with a bar above where they are more; the share in use as a line.
@@ -230,5 +230,10 @@ fn chart_data(summary: &Summary, strips: &[Strip<'_>]) -> ChartData {
             ],
         }
     };
-    ChartData::over_time(length, steps.iter().map(middle).collect(), strips.iter().map(panel).collect())
+    ChartData::over_time(
+        length,
+        steps.iter().map(middle).collect(),
+        strips.iter().map(panel).collect(),
+        &summary.run_time(),
+    )
 }

@@ -3,7 +3,7 @@
 use super::axis;
 use super::canvas::{Anchor, Canvas, Frame, LABEL, WIDTH};
 use super::{Chart, LEFT, incident};
-use crate::formatting;
+use crate::formatting::{self, RunTime};
 use crate::record::Summary;
 use crate::report::palette::Role;
 use crate::report::text_layout::short;
@@ -49,7 +49,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     let height = layout(&rows).0;
     let title = title(summary, &rows, &columns);
     let chart = Chart::new("heat", title, note, height, |canvas| {
-        draw(canvas, &rows, &columns);
+        draw(canvas, &rows, &columns, &summary.run_time());
         mark_incidents(canvas, summary, &columns, height - BELOW);
     });
     Some(chart.with_incidents(summary))
@@ -62,7 +62,7 @@ fn title(summary: &Summary, rows: &[Row<'_>], columns: &Columns) -> String {
     });
     let strongest = cells.max_by(|a, b| a.2.total_cmp(&b.2).then(b.1.cmp(&a.1)));
     strongest.map_or_else(String::new, |(row, step, share)| {
-        let when = formatting::moment(step as f64 * summary.series.step_s, summary.duration_s);
+        let when = formatting::moment(step as f64 * summary.series.step_s, &summary.run_time());
         format!(
             "{} on {} is charged most from {when}: {}",
             row.axis,
@@ -87,7 +87,7 @@ fn layout(rows: &[Row<'_>]) -> (i32, Vec<i32>) {
     (y + BELOW, tops)
 }
 
-fn draw(canvas: &Canvas<'_>, rows: &[Row<'_>], columns: &Columns) {
+fn draw(canvas: &Canvas<'_>, rows: &[Row<'_>], columns: &Columns, run: &RunTime) {
     legend(canvas);
     let (height, tops) = layout(rows);
     let mut above = None;
@@ -107,7 +107,7 @@ fn draw(canvas: &Canvas<'_>, rows: &[Row<'_>], columns: &Columns) {
             cell(canvas, frame, row.share(steps.clone()).unwrap_or(0.0), row.refused(steps.clone()));
         }
     }
-    times(canvas, columns, height - BELOW);
+    times(canvas, columns, height - BELOW, run);
 }
 
 /// Marks the incidents by bars between the rows and the time axis.
@@ -173,9 +173,9 @@ fn legend(canvas: &Canvas<'_>) {
 
 /// Draws the time axis: labels at columns that begin at a tick.
 #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
-fn times(canvas: &Canvas<'_>, columns: &Columns, y: i32) {
+fn times(canvas: &Canvas<'_>, columns: &Columns, y: i32, run: &RunTime) {
     let ends = columns.steps.len() as f64 * columns.length_s;
-    let (ticks, unit) = axis::times(ends);
+    let (ticks, unit) = axis::times(ends, run);
     for (at, text) in ticks {
         let place = at / columns.length_s;
         if (place - libm::round(place)).abs() > 1e-6 {
@@ -186,5 +186,5 @@ fn times(canvas: &Canvas<'_>, columns: &Columns, y: i32) {
         let anchor = if x > WIDTH - 24 { Anchor::Right } else { Anchor::Middle };
         canvas.text((x, y + 14), LABEL, Role::Muted, anchor, &text);
     }
-    canvas.text((WIDTH, y + 27), LABEL, Role::Muted, Anchor::Right, unit);
+    canvas.text((WIDTH, y + 27), LABEL, Role::Muted, Anchor::Right, &unit);
 }

@@ -41,7 +41,7 @@ fn described(incident: &Incident, summary: &Summary) -> String {
     format!(
         "{}{share} from {} for {}",
         name(incident),
-        moment(incident.from_s, summary.duration_s),
+        moment(incident.from_s, &summary.run_time()),
         duration(incident.to_s - incident.from_s)
     )
 }

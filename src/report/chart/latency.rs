@@ -21,7 +21,7 @@ pub(super) fn chart(summary: &Summary) -> Option<Chart> {
     }
     let mut title = format!("p95 latency was {}", formatting::duration(latency.p95));
     if let Some((at, worst)) = worst(summary).filter(|(_, worst)| *worst > latency.p95 * 1.2) {
-        let when = formatting::moment(at, summary.duration_s);
+        let when = formatting::moment(at, &summary.run_time());
         title.push_str(&format!("; it peaked around {when} at {}", formatting::duration(worst)));
     }
     let note =
@@ -54,7 +54,7 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
     let plot = canvas.plot(FRAME, 0.0..length, first.0..last.0.max(first.0 + 1e-9));
     incident::draw(&plot, summary);
     plot.rows(&rows);
-    plot.columns(&axis::times(length).0);
+    plot.columns(&axis::times(length, &summary.run_time()).0);
     let mut ends = Vec::new();
     for (values, role, name, whole) in curves(summary).into_iter().rev() {
         let segments = segments(values, summary.series.step_s, length);
@@ -80,7 +80,13 @@ fn draw(canvas: &Canvas<'_>, summary: &Summary) {
         let text = format!("{} overall", formatting::duration(*whole));
         canvas.text((FRAME.right + 8, place), LABEL, *role, Anchor::Left, &text);
     }
-    canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, axis::times(length).1);
+    canvas.text(
+        (FRAME.right, HEIGHT - 10),
+        LABEL,
+        Role::Muted,
+        Anchor::Right,
+        &axis::times(length, &summary.run_time()).1,
+    );
     if logarithmic {
         canvas.text((FRAME.right, 12), LABEL, Role::Muted, Anchor::Right, "logarithmic");
     }
@@ -121,7 +127,7 @@ fn chart_data(summary: &Summary) -> ChartData {
         top: 0.0,
         lines: lines.into(),
     };
-    ChartData::over_time(length, x, vec![panel])
+    ChartData::over_time(length, x, vec![panel], &summary.run_time())
 }
 
 /// Returns the points of the steps that have a value, split at those that have none.

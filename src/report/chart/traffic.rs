@@ -62,7 +62,7 @@ fn title(summary: &Summary) -> String {
     }
     match &summary.first_refusal {
         Some(refusal) => {
-            let when = formatting::moment(refusal.at_s, summary.duration_s);
+            let when = formatting::moment(refusal.at_s, &summary.run_time());
             format!("{} first refuses at {when}; {share} of all jobs succeeded", refusal.axis)
         }
         None if summary.attempts.limited > 0 => {
@@ -149,7 +149,7 @@ impl<'s> Picture<'s> {
         incident::draw(&plot, self.summary);
         incident::draw_names(canvas, &plot, self.summary, INCIDENTS);
         plot.rows(&rows);
-        let (columns, unit) = axis::times(self.length);
+        let (columns, unit) = axis::times(self.length, &self.summary.run_time());
         plot.area(&self.curves[1].points, Role::Served, 0.14);
         if !self.peaks.is_empty() {
             plot.between(&self.curves[0].points, &self.peaks, Role::Peak, 0.12);
@@ -175,7 +175,7 @@ impl<'s> Picture<'s> {
         }
         canvas.legend((FRAME.left, 12), &legend);
         canvas.text((FRAME.left - 8, 12), LABEL, Role::Muted, Anchor::Right, "per min");
-        canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, unit);
+        canvas.text((FRAME.right, HEIGHT - 10), LABEL, Role::Muted, Anchor::Right, &unit);
     }
 
     fn chart_data(&self) -> ChartData {
@@ -202,7 +202,7 @@ impl<'s> Picture<'s> {
             top: 0.0,
             lines: curves.chain(peaks).chain(limits).collect(),
         };
-        ChartData::over_time(self.length, x, vec![panel])
+        ChartData::over_time(self.length, x, vec![panel], &self.summary.run_time())
     }
 }
 

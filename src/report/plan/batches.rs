@@ -1,7 +1,7 @@
 //! Batches in a plan: a sentence each, and a table of the numbers of workers that were tried.
 
 use super::PlanReport;
-use crate::formatting::{count, moment, percent, plural, share_of};
+use crate::formatting::{RunTime, count, moment, percent, plural, share_of};
 use crate::planner::{BatchPlan, BatchTry, Plan};
 use crate::report::page::{self, cell};
 use maud::{Markup, html};
@@ -10,8 +10,8 @@ use maud::{Markup, html};
 const HEAD: [&str; 4] = ["workers", "ended", "finished", "broken beside it"];
 
 /// Returns the finding about a batch.
-pub(super) fn sentence(batch: &BatchPlan, duration_s: f64) -> String {
-    let at = |seconds: f64| moment(seconds, run_s(batch, duration_s));
+pub(super) fn sentence(batch: &BatchPlan, time: &RunTime) -> String {
+    let at = |seconds: f64| moment(seconds, time);
     let present = batch.tries.iter().find(|one| one.workers == batch.workers);
     let now = match present.map(|one| (one.finished_s, one.ended)) {
         Some((Some(finished), _)) => {
@@ -41,14 +41,9 @@ pub(super) fn sentence(batch: &BatchPlan, duration_s: f64) -> String {
     format!("{}: with {workers} {now}; {enough}; {borne}.", batch.workload)
 }
 
-fn run_s(batch: &BatchPlan, duration_s: f64) -> f64 {
-    let ends = batch.tries.iter().filter_map(|one| one.finished_s);
-    ends.fold(duration_s.max(batch.by_s), f64::max)
-}
-
-fn row(batch: &BatchPlan, one: &BatchTry, duration_s: f64) -> [String; 4] {
+fn row(batch: &BatchPlan, one: &BatchTry, time: &RunTime) -> [String; 4] {
     let ended = share_of(one.ended, batch.jobs).map_or_else(|| "–".to_owned(), percent);
-    let finished = one.finished_s.map_or_else(|| "–".to_owned(), |at| moment(at, run_s(batch, duration_s)));
+    let finished = one.finished_s.map_or_else(|| "–".to_owned(), |at| moment(at, time));
     let broken = if one.broken.is_empty() { "–".to_owned() } else { one.broken.join(", ") };
     [count(u64::from(one.workers)), ended, finished, broken]
 }
@@ -63,7 +58,7 @@ pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
         let head = report.0.style.faint(&line(&HEAD.map(str::to_owned)));
         report.0.line(&head);
         for one in &batch.tries {
-            report.0.line(&line(&row(batch, one, plan.duration_s)));
+            report.0.line(&line(&row(batch, one, &plan.run_time())));
         }
     }
 }
@@ -73,7 +68,7 @@ pub(super) fn sections(plan: &Plan) -> Markup {
     html! {
         @for batch in &plan.batches {
             @let rows: Vec<Vec<Markup>> =
-                batch.tries.iter().map(|one| row(batch, one, plan.duration_s).map(cell).to_vec()).collect();
+                batch.tries.iter().map(|one| row(batch, one, &plan.run_time()).map(cell).to_vec()).collect();
             (page::section(&format!("{}, by workers", batch.workload), &page::table(&HEAD, 0, &rows)))
         }
     }

@@ -8,7 +8,7 @@ use crate::report::ceiling_bounds;
 /// Returns the sentences on the peak that bounds the analytic ceiling, on jobs that are too large, on the reasons why the two
 /// ceilings differ, and on the bounds on bursts.
 pub(super) fn sentences(plan: &Plan) -> Vec<String> {
-    let peak = plan.ceiling.analytic.peak.as_ref().map(|peak| ceiling_bounds::peak(peak, plan.duration_s));
+    let peak = plan.ceiling.analytic.peak.as_ref().map(|peak| ceiling_bounds::peak(peak, &plan.run_time()));
     let in_order = plan.ceiling.analytic.in_route_order.as_ref().map(|order| {
         let in_order = ceiling_bounds::in_route_order(order);
         format!("The analytic ceiling takes every job to go where it leaves the most room; {in_order}.")

@@ -1,7 +1,9 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
 use super::{batches, change, few, notes, outages, purchase, users, violation};
-use crate::formatting::{count, duration, four_digits, job_rate, number, percent, plural, quantity_beside};
+use crate::formatting::{
+    RunTime, count, duration, four_digits, job_rate, number, percent, plural, quantity_beside,
+};
 use crate::planner::{
     BrokenRule, CheapestChange, CutReason, DAYS_PER_MONTH, Finding, Growth, Improvement, NotMet, Plan,
     PlanningCeiling,
@@ -15,7 +17,7 @@ pub(super) fn findings(plan: &Plan) -> Vec<String> {
     let mut findings: Vec<String> =
         plan.findings.iter().map(|finding| self::finding(plan, finding)).collect();
     // After the first finding, which states the ceiling.
-    let batches = plan.batches.iter().map(|batch| batches::sentence(batch, plan.duration_s));
+    let batches = plan.batches.iter().map(|batch| batches::sentence(batch, &plan.run_time()));
     findings.splice(1.min(findings.len())..1.min(findings.len()), batches);
     findings
 }
@@ -131,14 +133,15 @@ fn finding(plan: &Plan, finding: &Finding) -> String {
         Finding::Growth(growth) => self::growth(growth),
         Finding::Outage(outage) => outages::sentence(outage),
         Finding::CutAnswers(cut) => verdict::cut_answers("At the present load ", cut),
-        Finding::LongWindow { window, scenario_s } => long_window(window, *scenario_s, plan.duration_s),
+        Finding::LongWindow { window, scenario_s } => long_window(window, *scenario_s, &plan.run_time()),
     }
 }
 
 /// Returns the sentence on a limit whose window is half of the scenario's duration or longer.
-fn long_window(window: &LongWindow, scenario_s: f64, run_s: f64) -> String {
+fn long_window(window: &LongWindow, scenario_s: f64, run: &RunTime) -> String {
+    let run_s = run.length_s();
     if scenario_s <= 0.0 || scenario_s >= run_s {
-        return verdict::long_window(window, run_s);
+        return verdict::long_window(window, run);
     }
     let runs = format!("the scenario {}, each run of this plan {}", duration(scenario_s), duration(run_s));
     verdict::long_window_against(window, &runs, "at the present load a run begins")

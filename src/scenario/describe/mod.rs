@@ -4,7 +4,7 @@ mod caller;
 mod client;
 mod upstream;
 
-use super::resolved::{Arrivals, CachedPrompt, DEFAULT_CLIENT, Pick, Scenario, Workload};
+use super::resolved::{Arrivals, CachedPrompt, DEFAULT_CLIENT, GapDist, Pick, Scenario, Shape, Workload};
 use crate::ids::TargetId;
 use crate::job::Priority;
 use provider::Nanos;
@@ -25,7 +25,9 @@ impl Scenario {
         if !self.about.is_empty() {
             text += &format!(": {}", self.about);
         }
-        text += &format!("\n\nJobs arrive for {}; seed {}.\n", print_duration(self.duration), self.seed);
+        let from = if self.clock.has_date() { format!(" from {}", self.clock) } else { String::new() };
+        text +=
+            &format!("\n\nJobs arrive for {}{from}; seed {}.\n", print_duration(self.duration), self.seed);
         section(&mut text, "Providers", self.provider_lines());
         section(&mut text, "Routes", self.route_lines());
         self.client_sections(&mut text);
@@ -290,11 +292,13 @@ fn workload_lines(
     cut_share: Option<f64>,
 ) -> Vec<String> {
     let client = client.map(|name| format!(" by client {name}")).unwrap_or_default();
-    let shape = workload.shape.map(|hours| {
-        let min = hours.iter().copied().fold(f64::INFINITY, f64::min);
-        let max = hours.iter().copied().fold(0.0, f64::max);
+    let shape = workload.shape.as_ref().map(|shape| {
+        let min = shape.factors().iter().copied().fold(f64::INFINITY, f64::min);
+        let max = shape.factors().iter().copied().fold(0.0, f64::max);
         let rounded = |factor: f64| print_number((factor * 1000.0).round() / 1000.0);
-        format!(", times {} to {} by the hour", rounded(min), rounded(max))
+        let cell = if shape.cell() == Nanos::HOUR { "hour" } else { "minute" };
+        let of_week = if shape.period() == Shape::WEEK { " of the week" } else { "" };
+        format!(", times {} to {} by the {cell}{of_week}", rounded(min), rounded(max))
     });
     let priority = match workload.priority {
         Priority::Interactive => "",
@@ -311,8 +315,12 @@ fn workload_lines(
     if matches!(workload.arrivals, Arrivals::Trace { .. }) {
         lines.push(format!("  tokens as recorded{bound}"));
     } else {
+        let correlation = match workload.correlation {
+            0.0 => String::new(),
+            correlation => format!(", rank correlation {correlation}"),
+        };
         lines.push(format!(
-            "  prompt {} tokens, completion {} tokens{bound}",
+            "  prompt {} tokens, completion {} tokens{correlation}{bound}",
             dist(&workload.prompt, &print_number),
             dist(&workload.completion, &print_number),
         ));
@@ -342,15 +350,27 @@ fn arrivals(arrivals: &Arrivals) -> String {
     match arrivals {
         Arrivals::Constant(rate) => format!("{} evenly spaced", print_rate(*rate)),
         Arrivals::Poisson(rate) => format!("{} at random", print_rate(*rate)),
+        Arrivals::Renewal { rate, gaps, cv } => {
+            let name = match gaps {
+                GapDist::Gamma => "gamma",
+                GapDist::Weibull => "Weibull",
+            };
+            format!("{} at random with {name} gaps of cv {}", print_rate(*rate), print_number(*cv))
+        }
         Arrivals::Ramp(from, to) => format!("from {} to {} at random", print_rate(*from), print_rate(*to)),
-        Arrivals::Steps(steps) => {
+        Arrivals::Steps { steps, every } => {
             let step = |(at, rate): &(provider::Instant, f64)| {
                 format!("{} from {}", print_rate(*rate), print_duration(Nanos(at.0)))
             };
-            steps.iter().map(step).collect::<Vec<_>>().join(", ")
+            let again = every.map(|every| format!("; the same every {}", print_duration(every)));
+            steps.iter().map(step).collect::<Vec<_>>().join(", ") + &again.unwrap_or_default()
         }
-        Arrivals::Burst { jobs, every } => {
-            format!("{} at once, every {}", print_count((*jobs).into()), print_duration(*every))
+        Arrivals::Burst { jobs, at, every } => {
+            let first = match at.0 {
+                0 => String::new(),
+                at => format!(", the first after {}", print_duration(Nanos(at))),
+            };
+            format!("{} at once, every {}{first}", print_count((*jobs).into()), print_duration(*every))
         }
         Arrivals::Users { users, think } => {
             format!("{} users, each thinking for {}", print_count((*users).into()), dist(think, &seconds))

@@ -1,7 +1,7 @@
 //! How the text of a value of a scalar kind is read, and how every kind is described.
 
 use super::value::Data;
-use super::{Choice, Kind, MAX_RATE, NameKind, SPEEDS, rule};
+use super::{Choice, Kind, MAX_RATE, NameKind, SPEEDS, date_time, rule};
 use crate::problem::{alternatives, did_you_mean, either};
 use crate::scenario::diagnostics::shortened;
 use crate::scenario::resolved::BaseUrl;
@@ -43,6 +43,7 @@ impl Kind {
         match self {
             Self::Choice(choices) => choices.iter().any(|choice| choice.word == text),
             Self::Share { .. } => text.contains('%'),
+            Self::DateTime { .. } => date_time::is_like(text),
             _ => true,
         }
     }
@@ -86,6 +87,7 @@ impl Kind {
                 format!("invalid date `{}`", quoted(text)),
                 "write `2026-10-01` or `2026-10`",
             )),
+            Self::DateTime { zone } => date_time::read(text, *zone).map(Data::Text),
             Self::Rule => rule::read(text).map(Data::Rule),
             Self::Choice(choices) => choose(choices, text),
             _ => self.number(text, hint).map(Data::Number),
@@ -95,9 +97,15 @@ impl Kind {
     /// Reads a quantity that is stored as a floating-point number.
     fn number(&self, text: &str, hint: &str) -> Result<f64, ParseError> {
         let (value, is_within) = match self {
-            Self::Number { max } => {
+            Self::Number { min, max } => {
                 let value = units::parse_number(text)?;
-                (value, value <= *max)
+                (value, (*min..=*max).contains(&value))
+            }
+            Self::Correlation => {
+                let (sign, size) = text.trim().strip_prefix('-').map_or((1.0, text), |size| (-1.0, size));
+                // Adding zero turns minus zero into zero.
+                let value = sign * units::parse_number(size)? + 0.0;
+                (value, value.abs() <= 1.0)
             }
             Self::Rate { zero } => {
                 let value = units::parse_rate(text)?;
@@ -153,7 +161,7 @@ impl Kind {
                 (0, &u64::MAX) => "a whole number".into(),
                 _ => format!("a whole number from {} to {}", print_count(*min), print_count(*max)),
             },
-            Self::Number { max } => format!("a number from 0 to {max}"),
+            Self::Number { min, max } => format!("a number from {min} to {max}"),
             Self::Duration { min: Nanos(1), max } => {
                 format!("a duration above zero, at most {}", print_duration(*max))
             }
@@ -164,6 +172,7 @@ impl Kind {
             Self::Rate { zero: false } => "a rate above zero, at most `1M/s`".into(),
             Self::Share { zero: true } => "a share from `0%` to `100%`".into(),
             Self::Share { zero: false } => "a share above `0%`, at most `100%`".into(),
+            Self::Correlation => "a correlation from -1 to 1".into(),
             Self::Permille => "a share in steps of `0.1%`".into(),
             Self::Change { min, max } => {
                 format!("a change from `{}` to `{}`", print_share(*min), print_share(*max))
@@ -172,6 +181,10 @@ impl Kind {
             Self::Multiple { min, max, bare: false } => format!("a multiple from `{min}x` to `{max}x`"),
             Self::Multiple { min, max, bare: true } => format!("a multiple from `{min}` to `{max}`"),
             Self::Date => "a date, such as `2026-10-01` or `2026-10`".into(),
+            Self::DateTime { zone: true } => {
+                "a date and time with a time zone, such as `2026-12-01T08:00 Europe/Berlin`".into()
+            }
+            Self::DateTime { zone: false } => "a date and time, such as `2026-12-01T08:00`".into(),
             Self::Rule => "a rule".into(),
             Self::Choice(choices) => alternatives(&words(choices).collect::<Vec<_>>()),
             Self::List { .. } => "a list".into(),

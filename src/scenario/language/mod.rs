@@ -23,6 +23,7 @@
 //! exists; `tests/mod.rs` checks both.
 
 mod check;
+mod date_time;
 mod forms;
 mod kind;
 mod order;
@@ -109,8 +110,17 @@ pub(super) enum Kind {
         /// The largest.
         max: u64,
     },
-    /// A plain number from 0: `0.35`.
+    /// A rank correlation, from −1 to 1: `0.6`.
+    Correlation,
+    /// A date with a time of day; with `zone`, in a time zone: `2026-12-01T08:00 Europe/Berlin`.
+    DateTime {
+        /// Whether a time zone follows.
+        zone: bool,
+    },
+    /// A plain number, not negative: `0.35`.
     Number {
+        /// The smallest.
+        min: f64,
         /// The largest.
         max: f64,
     },

@@ -4,7 +4,7 @@ use super::rule::{METRICS, TIMES};
 use super::table::{
     ACCOUNT, ADAPTIVE, ARRIVAL_STEP, ARRIVALS, BACKOFF, BATCH, BUDGET, CACHE, CALLER, CLIENT, CONCURRENCY,
     EJECT, ESTIMATE, EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE,
-    PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST,
+    PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SHAPE_MAP, START, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST,
     TRACE_COLUMNS, WHAT_IF, WINDOW_LIMIT, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 
 /// The maps of the language in reading order, by chapter.
 pub(super) const CHAPTERS: [(&str, &[&Map]); 8] = [
-    ("The file", &[&SCENARIO]),
+    ("The file", &[&SCENARIO, &START]),
     ("Providers", &[&PROVIDER, &ACCOUNT, &KEY, &INCIDENT, &FAULT]),
     (
         "Models",

@@ -139,7 +139,8 @@ fn scalar(kind: &Kind) -> Value {
         Kind::Name(_) => json!({ "type": ["string", "number", "boolean"], "pattern": r"\S" }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Count { min, max } => number("integer", json!(min), json!(max), &format!("{DECIMAL}[kM]?")),
-        Kind::Number { max } => number("number", json!(0), json!(max), DECIMAL),
+        Kind::Number { min, max } => number("number", json!(min), json!(max), DECIMAL),
+        Kind::Correlation => number("number", json!(-1), json!(1), &format!("-?{DECIMAL}")),
         Kind::Duration { min, .. } => text(&duration(min.0 > 0)),
         Kind::Rate { zero } => text(&format!("{}[kM]?\\s*/\\s*(s|min|h|day)", decimal(*zero))),
         Kind::Share { zero } => text(&share(*zero)),
@@ -151,6 +152,7 @@ fn scalar(kind: &Kind) -> Value {
         }
         Kind::Multiple { bare: false, .. } => text(&format!("{}x", decimal(false))),
         Kind::Date => json!({ "type": ["string", "integer"], "pattern": DATE }),
+        Kind::DateTime { zone } => text(&format!("{DATE_TIME}{}", if *zone { r"\s+\S+" } else { "" })),
         Kind::Rule => rule(),
         Kind::Choice(choices) => choice(choices),
         compound => unreachable!("invariant: {compound:?} is a kind of scalars"),
@@ -162,6 +164,9 @@ const DECIMAL: &str = r"[0-9]+(_[0-9]+)*(\.[0-9]+(_[0-9]+)*)?";
 
 /// A year, a month or a day.
 const DATE: &str = r"^\s*[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?\s*$";
+
+/// A date with a time of day.
+const DATE_TIME: &str = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}\S*";
 
 /// Returns the pattern of a decimal, which must be above zero unless `zero`.
 fn decimal(zero: bool) -> String {

@@ -4,6 +4,7 @@
 
 mod caller;
 mod client;
+mod shape;
 mod upstream;
 
 pub use caller::{Caller, DailyBudget};
@@ -11,12 +12,14 @@ pub use client::{
     AdaptiveConcurrency, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError,
     Jitter, Pace, Retry, StatedWait,
 };
+pub use shape::Shape;
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
 use super::trace::Recorded;
 use super::{KnownLimit, Note};
 use crate::ids::{ClientId, EngineId, RouteId, TargetId, WorkloadId};
 use crate::job::Priority;
+use provider::calendar::LocalClock;
 use provider::dist::Dist;
 use provider::{Instant, Nanos};
 
@@ -33,6 +36,8 @@ pub struct Scenario {
     pub duration: Nanos,
     /// The level with which limits with long windows begin the run.
     pub start: Start,
+    /// The local time of the run.
+    pub clock: LocalClock,
     /// The providers, indexed by [`Target::provider`].
     pub providers: Vec<provider::config::Config>,
     /// How the real providers are reached, indexed as [`Self::providers`]. Providers and accounts that the planner adds have none.
@@ -237,8 +242,10 @@ pub struct Workload {
     pub client: ClientId,
     /// When they arrive.
     pub arrivals: Arrivals,
-    /// The factor of the rate for each hour of the day; the run begins at midnight. `None` for a constant factor of 1.
-    pub shape: Option<[f64; 24]>,
+    /// The factors of the rate over a day or a week of local time. `None` for a constant factor of 1.
+    pub shape: Option<Shape>,
+    /// The local time of the run, as [`Scenario::clock`].
+    pub clock: LocalClock,
     /// Prompt tokens; unused with a trace, which contains its own.
     pub prompt: Dist,
     /// How much of a job's prompt is found in the provider's prefix cache.
@@ -246,6 +253,8 @@ pub struct Workload {
     /// Completion tokens, unless `max_tokens` or the model cuts the completion short; unused with a trace, which contains its
     /// own.
     pub completion: Dist,
+    /// Spearman's rank correlation of the lengths of prompts and completions, from −1 to 1, before any is cut; unused with a trace.
+    pub correlation: f64,
     /// The `max_tokens` sent with every request.
     pub max_tokens: Option<u32>,
     /// Jobs with popular prompts; `None` if every prompt is different.
@@ -279,15 +288,32 @@ pub enum Arrivals {
     Constant(f64),
     /// A Poisson process.
     Poisson(f64),
+    /// A renewal process: the gaps between jobs are independent and equally distributed.
+    Renewal {
+        /// The mean rate.
+        rate: f64,
+        /// The distribution of the gaps.
+        gaps: GapDist,
+        /// Their coefficient of variation: the standard deviation divided by the mean. Above zero; 1 for a Poisson process.
+        cv: f64,
+    },
     /// A Poisson process whose rate goes from the first to the second over the duration.
     Ramp(f64, f64),
-    /// A Poisson process whose rate changes at these instants; the first is at zero.
-    Steps(Vec<(Instant, f64)>),
-    /// A number of jobs at once at regular intervals, the first at zero.
+    /// A Poisson process whose rate changes.
+    Steps {
+        /// The rate from each instant on; the first is at zero.
+        steps: Vec<(Instant, f64)>,
+        /// The time after which the steps repeat, later than the last; `None` if the last one lasts until the end. Whole days are days of
+        /// local time.
+        every: Option<Nanos>,
+    },
+    /// A number of jobs at once at regular intervals.
     Burst {
         /// Jobs per burst.
         jobs: u32,
-        /// The interval.
+        /// The first burst.
+        at: Instant,
+        /// The interval. Whole days are days of local time.
         every: Nanos,
     },
     /// A closed workload: each user thinks, sends a job, waits for its reply, and thinks again, beginning at zero.
@@ -314,6 +340,15 @@ pub enum Arrivals {
         /// What the file contains, and what of it is left out.
         recorded: Recorded,
     },
+}
+
+/// The distribution of the gaps of a renewal process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapDist {
+    /// The gamma distribution.
+    Gamma,
+    /// The Weibull distribution.
+    Weibull,
 }
 
 /// One recorded request, after `rate` and `speed` of the trace.

@@ -1,12 +1,14 @@
-//! When jobs arrive, and the shape: a factor of the rate for each hour of the day.
+//! When jobs arrive.
 
 use super::dist::dist;
+use super::start::instant;
 use crate::scenario::diagnostics::{Diagnostics, Name};
-use crate::scenario::language::{Fields, Value};
-use crate::scenario::resolved::Arrivals;
+use crate::scenario::language::{Data, Fields, Value};
+use crate::scenario::resolved::{Arrivals, GapDist};
 use crate::scenario::trace::{TraceColumns, TraceUnit};
-use provider::Instant;
-use provider::units::print_number;
+use provider::calendar::LocalClock;
+use provider::units::print_duration;
+use provider::{Instant, Nanos};
 
 /// Arrivals whose trace, if they have one, is not read yet.
 #[derive(Debug)]
@@ -32,29 +34,28 @@ pub(in crate::scenario) struct TraceSpec {
     pub(in crate::scenario) unit: Option<TraceUnit>,
 }
 
-/// `shape: daily`: the factor of each hour, from midnight. Derived from ServeGen (Alibaba, Apache-2.0, commit f891d11,
-/// `data/language/m-large`): the request rate of all clients, averaged by hour of the day over its 14 days and divided by
-/// the mean. Office hours and an evening peak: lowest in the hour from 8, highest in that from 19. A single day varies much
-/// more than the average of the fourteen; a scenario with a sharper peak states its own 24 factors.
-const SHAPE_DAILY: [f64; 24] = [
-    0.994, 1.002, 0.986, 0.936, 0.908, 0.883, 0.854, 0.817, 0.788, 0.868, 1.046, 1.106, //
-    0.971, 0.981, 1.047, 1.047, 1.109, 1.078, 1.040, 1.143, 1.133, 1.074, 1.103, 1.086,
-];
-
 /// Builds `arrivals`; `None` if they are invalid, which has been reported.
-pub(super) fn arrivals(fields: &Fields, diagnostics: &Diagnostics) -> Option<ArrivalsSpec> {
+pub(super) fn arrivals(
+    fields: &Fields,
+    clock: &LocalClock,
+    diagnostics: &Diagnostics,
+) -> Option<ArrivalsSpec> {
     let ramp = fields.get("ramp").map(|value| ramp(value, diagnostics));
-    let steps = fields.get("steps").map(|value| steps(value, diagnostics));
+    let steps = fields.get("steps").map(|value| steps(value, fields.get("every"), diagnostics));
     let think = fields.get("think").map(|value| dist(value, diagnostics));
     if !fields.is_sound() {
         return None;
     }
-    let known = match fields.first_given(&["constant", "poisson", "ramp", "steps", "burst", "users"]) {
+    let known = match fields
+        .first_given(&["constant", "poisson", "gamma", "weibull", "ramp", "steps", "burst", "users"])
+    {
         Some("constant") => Arrivals::Constant(fields.number("constant")?),
         Some("poisson") => Arrivals::Poisson(fields.number("poisson")?),
+        Some("gamma") => renewal(fields, "gamma", GapDist::Gamma)?,
+        Some("weibull") => renewal(fields, "weibull", GapDist::Weibull)?,
         Some("ramp") => ramp??,
         Some("steps") => steps??,
-        Some("burst") => Arrivals::Burst { jobs: fields.count("burst")?, every: fields.duration("every")? },
+        Some("burst") => burst(fields, clock, diagnostics)?,
         Some("users") => Arrivals::Users { users: fields.count("users")?, think: think?? },
         _ => {
             // An invalid `rate` or `speed` has been reported; the file is still read.
@@ -73,6 +74,10 @@ pub(super) fn arrivals(fields: &Fields, diagnostics: &Diagnostics) -> Option<Arr
     Some(ArrivalsSpec::Known(known))
 }
 
+fn renewal(fields: &Fields, word: &str, gaps: GapDist) -> Option<Arrivals> {
+    Some(Arrivals::Renewal { rate: fields.number(word)?, gaps, cv: fields.number("cv")? })
+}
+
 fn columns(fields: &Fields) -> Option<TraceColumns> {
     let name = |word| fields.text(word).map(str::to_owned);
     Some(TraceColumns { time: name("time")?, prompt: name("prompt")?, completion: name("completion")? })
@@ -88,7 +93,24 @@ fn ramp(value: &Value, diagnostics: &Diagnostics) -> Option<Arrivals> {
     Some(Arrivals::Ramp(from, to))
 }
 
-fn steps(value: &Value, diagnostics: &Diagnostics) -> Option<Arrivals> {
+/// Bursts: after each `every`, which is a day if only `at` is given.
+fn burst(fields: &Fields, clock: &LocalClock, diagnostics: &Diagnostics) -> Option<Arrivals> {
+    if !fields.is_given("every") && !fields.is_given("at") {
+        let help = "write `{burst: 100, every: 10m}`, or `{burst: 100, at: 9h}` for a burst each day";
+        diagnostics.report_at(&fields.at, "`burst` needs `every` or `at`", help);
+        return None;
+    }
+    Some(Arrivals::Burst {
+        jobs: fields.count("burst")?,
+        at: match fields.get("at") {
+            Some(value) => instant(value, clock, diagnostics)?,
+            None => Instant::ZERO,
+        },
+        every: if fields.is_given("every") { fields.duration("every")? } else { Nanos::DAY },
+    })
+}
+
+fn steps(value: &Value, every: Option<&Value>, diagnostics: &Diagnostics) -> Option<Arrivals> {
     let step = |value: &Value| {
         let step = value.fields()?;
         Some((Instant(step.duration("at")?.0), step.number("rate")?))
@@ -106,49 +128,23 @@ fn steps(value: &Value, diagnostics: &Diagnostics) -> Option<Arrivals> {
         diagnostics.report_at(&value.at, "the rates of all steps are zero", help);
         return None;
     }
-    // Nothing arrives before the first step.
-    if steps[0].0 > Instant::ZERO {
-        steps.insert(0, (Instant::ZERO, 0.0));
-    }
-    Some(Arrivals::Steps(steps))
-}
-
-/// `shape: evening`: the factor of each hour of a single day with an evening peak: the sixth of the 14 days behind
-/// [`SHAPE_DAILY`].
-const SHAPE_EVENING: [f64; 24] = [
-    0.846, 0.832, 0.869, 0.838, 0.802, 0.823, 0.851, 0.820, 0.807, 0.905, 0.960, 0.998, //
-    0.969, 0.962, 0.984, 1.014, 0.936, 0.916, 1.056, 1.693, 1.559, 1.523, 1.197, 0.842,
-];
-
-/// The largest difference between the mean of 24 factors and one, which allows for rounded factors.
-const MEAN_TOLERANCE: f64 = 0.01;
-
-/// Builds `arrivals.shape`: factors whose mean is one, or weights that are divided by their mean.
-pub(super) fn shape(fields: &Fields, diagnostics: &Diagnostics) -> Option<[f64; 24]> {
-    let value = fields.get("shape")?;
-    if let Some(named) = value.choice(&[("daily", SHAPE_DAILY), ("evening", SHAPE_EVENING)]) {
-        return Some(named);
-    }
-    let (list, is_relative) = match value.fields() {
-        Some(fields) => (fields.get("weights")?, true),
-        None => (value, false),
+    let last = *steps.last()?;
+    let every = every.map(|value| match value.data {
+        Data::Duration(every) if last.0 < Instant::ZERO + every => Some(every),
+        Data::Duration(every) => {
+            let what = format!("the last step is not earlier than `every: {}`", print_duration(every));
+            diagnostics.report_at(&value.at, what, "write a longer time: the steps repeat after it");
+            None
+        }
+        _ => None,
+    });
+    let every = match every {
+        Some(every) => Some(every?),
+        None => None,
     };
-    let numbers = list.items().iter().map(Value::quantity).collect::<Option<Vec<f64>>>()?;
-    let hours = <[f64; 24]>::try_from(numbers).expect("invariant: the table admits 24 factors");
-    let mean = hours.iter().sum::<f64>() / 24.0;
-    if mean == 0.0 {
-        let help = "give at least one hour a factor above zero";
-        diagnostics.report_at(&list.at, "all factors of the shape are zero", help);
-        return None;
+    if steps[0].0 > Instant::ZERO {
+        // Without a repetition, nothing arrives before the first step; with one, the last step of the period before still lasts.
+        steps.insert(0, (Instant::ZERO, if every.is_some() { last.1 } else { 0.0 }));
     }
-    if !is_relative && (mean - 1.0).abs() > MEAN_TOLERANCE {
-        let mean = print_number((mean * 1000.0).round() / 1000.0);
-        let what = format!(
-            "the mean of these factors is {mean}, so the mean rate of a day would be {mean} times the stated rate"
-        );
-        let help = "divide them by their mean, or write `shape: {weights: [...]}`, which does it: percentages and counts are weights";
-        diagnostics.report_at(&list.at, what, help);
-        return None;
-    }
-    Some(if is_relative { hours.map(|weight| weight / mean) } else { hours })
+    Some(Arrivals::Steps { steps, every })
 }

@@ -1,14 +1,16 @@
 //! Incidents: when a provider fails, how, and for which share of calls.
 
+use super::start::instant;
+use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Data, FAULT, Fields, Value};
-use provider::Instant;
+use provider::calendar::LocalClock;
 use provider::config::{Fault, Incident};
 use provider::fault::FaultSyntax;
 
 /// Builds an incident; `None` if it is invalid, which has been reported.
-pub(super) fn incident(value: &Value) -> Option<Incident> {
+pub(super) fn incident(value: &Value, clock: &LocalClock, diagnostics: &Diagnostics) -> Option<Incident> {
     let fields = value.fields()?;
-    let at = Instant(fields.duration("at")?.0);
+    let at = instant(fields.get("at")?, clock, diagnostics)?;
     let until = at + fields.duration("for")?;
     Some(Incident { at, until, fault: fault(fields.get("fault")?)?, share: fields.number("share")? })
 }

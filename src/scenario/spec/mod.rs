@@ -17,6 +17,8 @@ mod model;
 mod provider;
 mod reserve;
 mod route;
+mod shape;
+mod start;
 mod what_if;
 mod workload;
 
@@ -26,6 +28,7 @@ use super::language::{self, Data, RuleSpec, Value};
 use super::resolved::{Caller, Client, Start};
 use super::yaml::Node;
 use ::provider::Nanos;
+use ::provider::calendar::LocalClock;
 pub(super) use answers::Answer;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
 pub(super) use client::client;
@@ -46,8 +49,10 @@ pub(super) struct Spec {
     pub(super) seed: u64,
     /// `duration`.
     pub(super) duration: Nanos,
-    /// `start`.
+    /// The level of `start`.
     pub(super) start: Start,
+    /// The date of `start`.
+    pub(super) clock: LocalClock,
     /// `providers`, in the order written.
     pub(super) providers: Vec<ProviderSpec>,
     /// `routes`, in the order written.
@@ -88,16 +93,17 @@ fn from_fields(
         Data::Rule(rule) => Some((value.at.clone(), rule.clone())),
         _ => None,
     };
-    let provider =
-        |(name, value): &(Name, Value)| provider::provider(&name.text, value.fields(), inputs, diagnostics);
+    let (clock, start) = start::start(fields);
+    let provider = |(name, value): &(Name, Value)| {
+        provider::provider(&name.text, value.fields(), (inputs.0, inputs.1, &clock), diagnostics)
+    };
     Spec {
         name: fields.text("name").map(str::to_owned),
         about: fields.text("about").unwrap_or_default().to_owned(),
         seed: fields.count("seed").unwrap_or_default(),
         duration: fields.duration("duration").unwrap_or_default(),
-        start: fields
-            .choice("start", &[("sustained", Start::Sustained), ("full", Start::Full)])
-            .unwrap_or_default(),
+        start,
+        clock: clock.clone(),
         providers: fields.named_entries("providers").iter().map(provider).collect(),
         routes: route::routes(fields, diagnostics),
         clients: client::clients(fields, diagnostics),
@@ -105,7 +111,7 @@ fn from_fields(
         workloads: fields
             .items("workload")
             .iter()
-            .filter_map(|value| workload::workload(value, diagnostics))
+            .filter_map(|value| workload::workload(value, &clock, diagnostics))
             .collect(),
         workloads_written: fields.items("workload").len(),
         expect: fields.items("expect").iter().filter_map(rule).collect(),
@@ -116,5 +122,6 @@ fn from_fields(
 /// Reads a preset as a provider of its own.
 pub(super) fn preset(name: &str, root: &Node, diagnostics: &Diagnostics) -> ProviderSpec {
     let fields = language::check(&language::PROVIDER, root, diagnostics);
-    provider::provider(name, fields.as_ref(), (None, &AnswerCache::default()), diagnostics)
+    let inputs = (None, &AnswerCache::default(), &LocalClock::default());
+    provider::provider(name, fields.as_ref(), inputs, diagnostics)
 }

@@ -11,6 +11,7 @@ use crate::scenario::diagnostics::{Diagnostics, Name, shortened};
 use crate::scenario::evidence::Evidence;
 use crate::scenario::language::{Fields, Value};
 use crate::scenario::resolved::{BaseUrl, KeySource, Upstream};
+use provider::calendar::LocalClock;
 use provider::config::{AccountConfig, CachedTokens, Config, Dialect, ModelConfig, Reserve, Tier};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ pub(in crate::scenario) struct ProviderSpec {
 pub(in crate::scenario) fn provider(
     name: &str,
     fields: Option<&Fields>,
-    (base_dir, cache): (Option<&Path>, &AnswerCache),
+    (base_dir, cache, clock): (Option<&Path>, &AnswerCache, &LocalClock),
     diagnostics: &Diagnostics,
 ) -> ProviderSpec {
     let config = Config {
@@ -76,7 +77,8 @@ pub(in crate::scenario) fn provider(
     config.tier = fields.choice("tier", &tiers).unwrap_or_default();
     spec.upstream.base_url = fields.text("base_url").and_then(|text| BaseUrl::parse(text).ok());
     (config.accounts, spec.upstream.keys) = accounts(fields, base_dir, diagnostics).into_iter().unzip();
-    config.incidents = fields.items("incidents").iter().filter_map(incident).collect();
+    config.incidents =
+        fields.items("incidents").iter().filter_map(|value| incident(value, clock, diagnostics)).collect();
     let cached = CachedTokens::default_of(config.dialect);
     let reserve = fields.get("reserve").and_then(|value| reserve(value, cached, diagnostics));
     let inherited = Inherited {

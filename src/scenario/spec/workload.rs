@@ -1,12 +1,14 @@
 //! A workload, whose route is still a name.
 
-use super::arrivals::{ArrivalsSpec, arrivals, shape};
+use super::arrivals::{ArrivalsSpec, arrivals};
 use super::caller::priority;
 use super::dist::dist;
+use super::shape::shape;
 use crate::job::Priority;
 use crate::scenario::diagnostics::{Diagnostics, Location, Name};
 use crate::scenario::language::{Data, Fields, Value};
-use crate::scenario::resolved::{CachedPrompt, Repeats};
+use crate::scenario::resolved::{CachedPrompt, Repeats, Shape};
+use provider::calendar::LocalClock;
 use provider::dist::Dist;
 
 /// A workload.
@@ -20,14 +22,16 @@ pub(in crate::scenario) struct WorkloadSpec {
     pub(in crate::scenario) client: Option<Name>,
     /// When its jobs arrive; `None` if that was absent or invalid.
     pub(in crate::scenario) arrivals: Option<ArrivalsSpec>,
-    /// The factor of each hour of the day; `None` if the rate has no shape.
-    pub(in crate::scenario) shape: Option<[f64; 24]>,
+    /// The factors of the rate over a day or a week; `None` if it has no shape.
+    pub(in crate::scenario) shape: Option<Shape>,
     /// Prompt tokens; unused with a trace, which contains its own.
     pub(in crate::scenario) prompt: Dist,
     /// How much of a prompt is found in the provider's prefix cache.
     pub(in crate::scenario) cached_prompt: CachedPrompt,
     /// Completion tokens; unused with a trace, which contains its own.
     pub(in crate::scenario) completion: Dist,
+    /// Spearman's rank correlation of prompt and completion lengths.
+    pub(in crate::scenario) correlation: f64,
     /// The `max_tokens` of every request; `None` if none is sent.
     pub(in crate::scenario) max_tokens: Option<u32>,
     /// Jobs with popular prompts.
@@ -41,7 +45,7 @@ pub(in crate::scenario) struct WorkloadSpec {
 }
 
 /// Builds a workload; `None` if it is not a map.
-pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<WorkloadSpec> {
+pub(super) fn workload(value: &Value, clock: &LocalClock, diagnostics: &Diagnostics) -> Option<WorkloadSpec> {
     let fields = value.fields()?;
     let in_arrivals = fields.fields("arrivals");
     if in_arrivals.is_some() && fields.is_given("batch") {
@@ -56,7 +60,7 @@ pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<Workl
         client: fields.name("client"),
         arrivals: match fields.fields("batch") {
             Some(batch) => super::batch::batch(batch).map(ArrivalsSpec::Known),
-            None => in_arrivals.and_then(|fields| arrivals(fields, diagnostics)),
+            None => in_arrivals.and_then(|fields| arrivals(fields, clock, diagnostics)),
         },
         shape: in_arrivals.and_then(|fields| shape(fields, diagnostics)),
         prompt: tokens("prompt").unwrap_or(Dist::Constant(0.0)),
@@ -65,6 +69,7 @@ pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<Workl
             .and_then(|value| cached_prompt(value, diagnostics))
             .unwrap_or(CachedPrompt::NOTHING),
         completion: tokens("completion").unwrap_or(Dist::Constant(0.0)),
+        correlation: fields.number("correlation").unwrap_or_default(),
         max_tokens: fields.count("max_tokens"),
         repeats: fields.fields("repeats").and_then(repeats),
         stream: fields.bool("stream").unwrap_or_default(),
@@ -73,15 +78,16 @@ pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<Workl
     })
 }
 
-/// Reports `prompt`, `completion` and `repeats` if they are given together with a trace, which contains the tokens of its
+/// Reports `prompt`, `completion`, `correlation` and `repeats` if they are given together with a trace, which contains the tokens of its
 /// requests, and a missing `prompt` if there is no trace.
 fn check_token_sources(fields: &Fields, is_trace: bool, diagnostics: &Diagnostics) {
     if !is_trace && !fields.is_given("prompt") {
         let what = format!("`{}` has no `prompt`", fields.at.path);
         diagnostics.report_at(&fields.at, what, "add `prompt: {p50: 800, p95: 3000}`");
     }
-    for word in
-        ["prompt", "completion", "repeats"].into_iter().filter(|word| is_trace && fields.is_given(word))
+    for word in ["prompt", "completion", "correlation", "repeats"]
+        .into_iter()
+        .filter(|word| is_trace && fields.is_given(word))
     {
         let what = format!("`{word}` does not go with a trace");
         let help = "leave it out: a trace contains the tokens of its requests";

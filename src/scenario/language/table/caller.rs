@@ -47,7 +47,7 @@ pub(in crate::scenario::language) static BUDGET: Map = Map {
     words: &[
         word(
             "usd",
-            Kind::Number { max: MAX_USD },
+            Kind::Number { min: 0.0, max: MAX_USD },
             "20",
             "US dollars, by the `price` of the models. A model without a price costs nothing.",
         ),

@@ -246,7 +246,7 @@ pub(in crate::scenario::language) static LATENCY: Map = Map {
     refused: &[],
 };
 
-const USD: Kind = Kind::Number { max: 1e6 };
+const USD: Kind = Kind::Number { min: 0.0, max: 1e6 };
 
 pub(in crate::scenario::language) static PRICE: Map = Map {
     name: "price",

@@ -2,7 +2,7 @@
 
 use super::evidence::{ALLOW_RETIRED, EVIDENCE_LIST};
 use super::model::{ESTIMATE_OR_RESERVE, GROWTH, LAW, MAX_GROWTH, ZONE};
-use super::{Choice, Form, Kind, LENGTH, MODEL, Map, NameKind, OFFSET, choice, word};
+use super::{Choice, Form, Kind, LENGTH, MODEL, Map, NameKind, OFFSET, OFFSET_OR_DATE, choice, word};
 
 pub(in crate::scenario) static PROVIDER: Map = Map {
     name: "provider",
@@ -152,7 +152,13 @@ pub(in crate::scenario::language) static INCIDENT: Map = Map {
     doc: "A period in which a fault affects calls. Incidents may overlap.",
     example: "{at: 13h, for: 20m, fault: 503}",
     words: &[
-        word("at", OFFSET, "13h", "When it begins, from the start of the run.").required(),
+        word(
+            "at",
+            OFFSET_OR_DATE,
+            "13h",
+            "When it begins: from the start of the run, or a date and time such as `2026-12-01T13:00` if `start` has a date.",
+        )
+        .required(),
         word("for", LENGTH, "20m", "How long it lasts.").required(),
         word("fault", FAULT_NAME_OR_MAP, "503", "What happens: a status, a word, or a map with a number.")
             .required(),
@@ -219,9 +225,9 @@ pub(in crate::scenario) static FAULT: Map = Map {
         ),
         word("retry_after", OFFSET, "3600s", "429s state this wait instead of the true one."),
         word("throttle", OFFSET, "30s", "Calls are refused with a 429 that names no limit, and this wait."),
-        word("late_first_token", OFFSET, "5s", "The first token comes this much later."),
-        word("clock_ahead", OFFSET, "90s", "Dates in headers are this much ahead."),
-        word("clock_behind", OFFSET, "90s", "Dates in headers are this much behind."),
+        word("late_first_token", OFFSET_OR_DATE, "5s", "The first token comes this much later."),
+        word("clock_ahead", OFFSET_OR_DATE, "90s", "Dates in headers are this much ahead."),
+        word("clock_behind", OFFSET_OR_DATE, "90s", "Dates in headers are this much behind."),
     ],
     forms: &[
         Form { requires: &[&["slow"]], allows: &[], example: "{slow: 4x}" },

@@ -25,9 +25,12 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
             .default("1h"),
         word(
             "start",
-            Kind::Choice(STARTS),
-            "full",
-            "What is left, when the run begins, of limits whose window is longer than a minute.",
+            Kind::OneOf(&[START_TIME, Kind::Choice(STARTS), Kind::Map(&START)]),
+            "2026-12-01T08:00 Europe/Berlin",
+            "When the run begins: a date and time in a time zone, or what is left then of limits whose window is longer than a minute, or a map of \
+             both. With a date, the times of results are local times, shapes and whole days follow the local clock through changes of summer time, \
+             and calendar limits reset at the midnights of their zone. Without one, the run begins on a Monday at midnight for shapes, and on \
+             2026-11-01 at 00:00 UTC for calendar limits.",
         )
         .default("sustained"),
         word(
@@ -81,6 +84,26 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
             "Changes that `quotalab plan` tries besides its own.",
         )
         .default("[]"),
+    ],
+    forms: &[],
+    refused: &[],
+};
+
+const START_TIME: Kind = Kind::DateTime { zone: true };
+
+pub(in crate::scenario::language) static START: Map = Map {
+    name: "start",
+    doc: "When the run begins, and what is left of long limits then.",
+    example: "{at: 2026-12-01T08:00 Europe/Berlin, level: full}",
+    words: &[
+        word(
+            "at",
+            START_TIME,
+            "2026-12-01T08:00 Europe/Berlin",
+            "The date and time, and the time zone: a name of the IANA database or an offset such as `+01:00`.",
+        )
+        .required(),
+        word("level", Kind::Choice(STARTS), "full", "What is left of limits whose window is longer than a minute.").default("sustained"),
     ],
     forms: &[],
     refused: &[],

@@ -95,6 +95,13 @@ impl Generator {
                 };
                 Tree::map([(key, self.value(of))])
             }
+            // Factors whose mean is not 1 are refused.
+            (Kind::OneOf(kinds), "shape") => {
+                let kinds: Vec<&Kind> =
+                    kinds.iter().filter(|kind| !matches!(kind, Kind::List { .. })).collect();
+                let kind = *self.pick(&kinds);
+                self.value(kind)
+            }
             (kind, _) => self.value(kind),
         }
     }
@@ -131,7 +138,8 @@ impl Generator {
                 if self.one_in(2) { print_count(count) } else { count.to_string() }
             }
             Kind::Duration { min, max } => print_duration(Nanos(self.between(min.0, max.0))),
-            Kind::Number { max } => format!("{}", self.decimal(0.0, *max)),
+            Kind::Number { min, max } => format!("{}", self.decimal(*min, *max)),
+            Kind::Correlation => (*self.pick(&["0", "0.6", "-0.35", "1"])).to_owned(),
             Kind::Rate { .. } => {
                 let period = *self.pick(&["s", "min", "h", "day"]);
                 format!("{}/{period}", self.decimal(0.01, MAX_RATE))
@@ -141,6 +149,10 @@ impl Generator {
             Kind::Speed => format!("{} tok/s", self.decimal(0.01, 1e6)),
             Kind::Multiple { min, max, .. } => format!("{}x", self.decimal(*min, *max)),
             Kind::Date => (*self.pick(&["2026", "2026-10", "2026-10-01"])).to_owned(),
+            Kind::DateTime { zone: true } => {
+                (*self.pick(&["2026-12-01T08:00 Europe/Berlin", "2027-03-13T00:30 -08:00"])).to_owned()
+            }
+            Kind::DateTime { zone: false } => "2027-12-01T08:00".into(),
             Kind::Rule => {
                 (*self.pick(&["success >= 99%", "p95 latency <= 8s", "cost <= 1.5 USD"])).to_owned()
             }
