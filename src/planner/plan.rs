@@ -9,11 +9,13 @@ mod answers;
 mod changes;
 mod load;
 mod users;
+mod year;
 
 pub use answers::*;
 pub use changes::*;
 pub use load::*;
 pub use users::*;
+pub use year::*;
 
 use super::finding::{Difference, Finding, PlanNote};
 use crate::record::{CeilingAxis, CeilingPeak, CeilingTarget, RouteOrderCeiling, TargetLimit};
@@ -81,6 +83,9 @@ pub struct Plan {
     /// the ceiling cannot be determined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
+    /// What to buy in which month; `None` unless it was asked for and measured to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub year: Option<Year>,
     /// The effect of the loss of each provider. Providers whose loss was not simulated before the plan was ended are
     /// absent; empty if outages were not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "incidents")]
@@ -94,7 +99,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Returns everything that was asked for and does not hold: the present load, the target load, the loss of a provider.
+    /// Returns everything that was asked for and does not hold: the present load, the target load, the loss
+    /// of a provider, the load of a month.
     pub(super) fn find_not_met(&self) -> Vec<NotMet> {
         let lost = self.outages.iter().filter(|outage| !outage.survives);
         let providers: Vec<String> = lost.map(|outage| outage.provider.clone()).collect();
@@ -102,7 +108,12 @@ impl Plan {
         let load = (!self.load.holds).then_some(NotMet::PresentLoad);
         let target = (!target_holds).then_some(NotMet::TargetLoad);
         let outage = (!providers.is_empty()).then_some(NotMet::Outage { providers });
-        load.into_iter().chain(target).chain(outage).collect()
+        let is_short = |year: &&Year| year.not_held.is_some() || year.undecided.is_some();
+        let year =
+            self.year.as_ref().filter(is_short).map(|year| NotMet::Year {
+                month: year.not_held.as_ref().map(|not_held| not_held.load.month),
+            });
+        load.into_iter().chain(target).chain(outage).chain(year).collect()
     }
 
     /// Returns the content of `plan.json`.

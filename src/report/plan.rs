@@ -10,6 +10,7 @@ mod purchase;
 mod sentences;
 mod users;
 mod violation;
+mod year;
 
 pub use html::html;
 
@@ -50,6 +51,7 @@ pub fn render(plan: &Plan, style: Style) -> String {
     report.what_ifs(plan);
     report.pairs(plan);
     report.buy(plan);
+    year::print(&mut report, plan);
     outages::print(&mut report, plan);
     report.notes_and_exit_code(plan);
     report.0.into_string()

@@ -3,7 +3,7 @@
 use super::address::EndpointError;
 use crate::ids::TargetId;
 use crate::problem::nearest;
-use crate::scenario::{Client, Note, Pick, Retry, Route, Scenario, Start, Step, Target, Upstream};
+use crate::scenario::{Client, Note, Offers, Pick, Retry, Route, Scenario, Start, Step, Target, Upstream};
 use provider::config::{CachedTokens, Config, Dialect, ModelConfig, Price};
 
 /// The `model` that each route asks for, in the order of the routes.
@@ -87,6 +87,7 @@ pub fn plain_client(scenario: &Scenario, models: &ModelNames) -> Scenario {
         },
         notes: scenario.notes.iter().filter(|note| matches!(note, Note::Trace { .. })).cloned().collect(),
         what_if: Vec::new(),
+        offers: Offers::default(),
         ..scenario.clone()
     }
 }

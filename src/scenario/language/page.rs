@@ -4,9 +4,9 @@ use super::kind::modelled;
 use super::rule::{METRICS, TIMES};
 use super::table::{
     ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, BUDGET, CACHE, CALLER, CLIENT, CONCURRENCY, EJECT, ESTIMATE,
-    EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS,
-    RESERVE, RETRY, SCENARIO, SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS, WHAT_IF,
-    WORKLOAD,
+    EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, OFFER, PACE, PRICE, PROVIDER,
+    REPEATS, RESERVE, RETRY, SCENARIO, SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS,
+    WHAT_IF, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
 use crate::scenario::resolved::Metric;
@@ -14,7 +14,7 @@ use provider::presets::PRESETS;
 use std::fmt::Write as _;
 
 /// The maps of the language in reading order, by chapter.
-pub(super) const CHAPTERS: [(&str, &[&Map]); 8] = [
+pub(super) const CHAPTERS: [(&str, &[&Map]); 9] = [
     ("The file", &[&SCENARIO]),
     ("Providers", &[&PROVIDER, &ACCOUNT, &KEY, &INCIDENT, &FAULT]),
     ("Models", &[&MODEL, &LIMITS, &LIMIT, &CONCURRENCY, &RESERVE, &LATENCY, &PRICE, &EVIDENCE]),
@@ -26,6 +26,7 @@ pub(super) const CHAPTERS: [(&str, &[&Map]); 8] = [
         &[&WORKLOAD, &ARRIVALS, &TRACE_COLUMNS, &SHAPE_MAP, &ARRIVAL_STEP, &REPEATS, &TOKEN_DIST, &TIME_DIST],
     ),
     ("What-ifs", &[&WHAT_IF]),
+    ("Offers", &[&OFFER]),
 ];
 
 /// The maximum number of words that a cell of a table lists.

@@ -151,6 +151,10 @@ fn scalar(kind: &Kind) -> Value {
         }
         Kind::Multiple { bare: false, .. } => text(&format!("{}x", decimal(false))),
         Kind::Date => json!({ "type": ["string", "integer"], "pattern": DATE }),
+        Kind::Usd { monthly: true } => text(&format!(r"{DECIMAL}\s*USD\s*/\s*month")),
+        Kind::Usd { monthly: false } => text(&format!(r"{DECIMAL}\s*USD")),
+        Kind::Months { .. } => text(r"[1-9][0-9]*\s*months?"),
+        Kind::Month => text(r"(month\s+[1-9][0-9]*|[0-9]{4}-(0[1-9]|1[0-2]))"),
         Kind::Rule => rule(),
         Kind::Choice(choices) => choice(choices),
         compound => unreachable!("invariant: {compound:?} is a kind of scalars"),

@@ -4,10 +4,12 @@
 
 mod caller;
 mod client;
+mod offer;
 mod upstream;
 
 pub use caller::{Caller, DailyBudget};
 pub use client::{Backoff, Cache, Client, CoolDown, Eject, EstimateError, Jitter, Pace, Retry, StatedWait};
+pub use offer::{MAX_OFFER_SETS, Offer, OfferStart, OfferVariant, Offers, OwnedCounts, offer_sets};
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
 use super::trace::Recorded;
@@ -50,6 +52,8 @@ pub struct Scenario {
     pub notes: Vec<Note>,
     /// Changes that the planner tries.
     pub what_if: Vec<WhatIf>,
+    /// What can be bought as the load grows. Only the planner reads it.
+    pub offers: Offers,
     /// The files that it was read from: the scenario, then its traces and recorded exchanges, then those of its what-ifs. A
     /// file may occur several times. A scenario that was parsed from text has no file of its own.
     pub files: Vec<std::path::PathBuf>,

@@ -13,6 +13,7 @@ mod evidence;
 mod incident;
 mod limits;
 mod model;
+mod offer;
 mod provider;
 mod reserve;
 mod route;
@@ -27,10 +28,11 @@ use super::yaml::Node;
 use ::provider::Nanos;
 pub(super) use answers::Answer;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
+pub(super) use offer::OfferSpec;
 pub(super) use provider::ProviderSpec;
 pub(super) use route::{RouteSpec, StepSpec};
 use std::path::Path;
-pub(super) use what_if::WhatIfSpec;
+pub(super) use what_if::{TreeChange, WhatIfSpec};
 pub(super) use workload::WorkloadSpec;
 
 /// A scenario whose names are not looked up yet.
@@ -62,6 +64,8 @@ pub(super) struct Spec {
     pub(super) expect: Vec<(Location, RuleSpec)>,
     /// `what_if`.
     pub(super) what_if: Vec<WhatIfSpec>,
+    /// `offers`.
+    pub(super) offers: Vec<OfferSpec>,
 }
 
 /// Reads a scenario from its tree, in which the words in `optional` may be absent. Paths of recorded exchanges are relative
@@ -108,6 +112,7 @@ fn from_fields(
         workloads_written: fields.items("workload").len(),
         expect: fields.items("expect").iter().filter_map(rule).collect(),
         what_if: fields.items("what_if").iter().filter_map(what_if::what_if).collect(),
+        offers: fields.items("offers").iter().filter_map(offer::offer).collect(),
     }
 }
 

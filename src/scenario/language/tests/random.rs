@@ -87,6 +87,10 @@ impl Generator {
                 };
                 Tree::map([(key, self.value(of))])
             }
+            // An offer names other offers, of which there may be none, and a provider, of which only accounts can be several.
+            (_, "requires" | "replaces") => Tree::List(Vec::new()),
+            (Kind::Name(_), "account") => Tree::text("p"),
+            (Kind::Count { max: 63, .. }, "max") => Tree::text("1"),
             (kind, _) => self.value(kind),
         }
     }
@@ -136,6 +140,11 @@ impl Generator {
             Kind::Speed => format!("{} tok/s", self.decimal(0.01, 1e6)),
             Kind::Multiple { min, max, .. } => format!("{}x", self.decimal(*min, *max)),
             Kind::Date => (*self.pick(&["2026", "2026-10", "2026-10-01"])).to_owned(),
+            Kind::Usd { monthly } => {
+                format!("{} USD{}", self.decimal(0.0, 1e6), if *monthly { "/month" } else { "" })
+            }
+            Kind::Months { max } => format!("{} months", self.between(1, *max)),
+            Kind::Month => (*self.pick(&["month 4", "2027-03"])).to_owned(),
             Kind::Rule => {
                 (*self.pick(&["success >= 99%", "p95 latency <= 8s", "cost <= 1.5 USD"])).to_owned()
             }
