@@ -12,6 +12,7 @@ mod sustained;
 mod unjudged;
 mod unusual;
 mod what_ifs;
+mod year;
 
 use quotalab::ceiling::Ceiling;
 use quotalab::drive;

@@ -80,6 +80,7 @@ pub(super) fn scenario(targets: &[Vec<Limit>], routes: &[&[&[u16]]], workloads: 
         expect: vec![],
         notes: vec![],
         what_if: vec![],
+        offers: crate::scenario::Offers::default(),
         files: vec![],
     }
 }

@@ -10,7 +10,7 @@ use crate::ceiling::Ceiling;
 use crate::drive::RunSize;
 use crate::drive::clock::Clock;
 use crate::formatting;
-use crate::planner::{self, GrowthRate, Plan, PlanOptions, PlanProgress, Target};
+use crate::planner::{self, GrowthRate, MAX_MONTHS, Plan, PlanOptions, PlanProgress, Target, YearOptions};
 use crate::report;
 use crate::scenario::Scenario;
 use clap::Args;
@@ -33,6 +33,13 @@ pub(super) struct PlanArgs {
     /// State when the load reaches the ceiling at this growth, per day, week, month or year
     #[arg(long, value_name = "8%/month", value_parser = parse_growth_rate)]
     growth: Option<GrowthRate>,
+    /// State what to buy in which of this many months of that growth, and what each costs: the cheapest order of the
+    /// scenario's `offers`
+    #[arg(long, value_name = "N", requires = "growth", value_parser = clap::value_parser!(u32).range(1..=MAX_MONTHS.into()))]
+    months: Option<u32>,
+    /// The first of these months in the calendar, for offers with dates and for the days of each month
+    #[arg(long, value_name = "2027-01", requires = "months", value_parser = parse_month)]
+    from: Option<(i16, i8)>,
     /// Simulate the loss of each provider for an hour, or half of a run shorter than two hours, at its busiest time
     #[arg(long)]
     incident: bool,
@@ -65,6 +72,7 @@ impl PlanArgs {
         let options = PlanOptions {
             target: self.target.as_ref().map(|(_, target)| *target),
             growth: self.growth.clone(),
+            year: self.months.map(|months| YearOptions { months, from: self.from }),
             incident: self.incident,
             replicas: self.replicas,
             time_limit: self.time_limit.or(self.target.is_some().then_some(DEFAULT_TIME_LIMIT)),
@@ -124,6 +132,12 @@ impl PlanArgs {
         if let Some(growth) = &self.growth {
             command += &format!(" --growth {}", quoted(&growth.text));
         }
+        if let Some(months) = self.months {
+            command += &format!(" --months {months}");
+        }
+        if let Some((year, month)) = self.from {
+            command += &format!(" --from {year:04}-{month:02}");
+        }
         if self.incident {
             command += " --incident";
         }
@@ -153,6 +167,14 @@ fn parse_target(text: &str) -> Result<(String, Target), String> {
     } else {
         Err("the target load must be above 0".to_owned())
     }
+}
+
+/// Parses a month of the calendar: `2027-01`.
+fn parse_month(text: &str) -> Result<(i16, i8), String> {
+    let month =
+        text.split_once('-').and_then(|(year, month)| Some((year.parse().ok()?, month.parse().ok()?)));
+    let is_valid = |(year, month): &(i16, i8)| (2000..=9000).contains(year) && (1..=12).contains(month);
+    month.filter(is_valid).ok_or_else(|| format!("`{text}` is not a month, such as 2027-01"))
 }
 
 fn parse_growth_rate(text: &str) -> Result<GrowthRate, String> {

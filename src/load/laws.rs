@@ -72,6 +72,7 @@ pub(super) fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> 
         expect: vec![],
         notes: vec![],
         what_if: vec![],
+        offers: crate::scenario::Offers::default(),
         files: vec![],
     }
 }

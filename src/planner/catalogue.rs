@@ -88,7 +88,7 @@ fn developer() -> Config {
 
 /// Returns the change to the developer tier for every provider that is on the free tier and has a target whose model the
 /// developer tier has.
-fn tiers(scenario: &Scenario) -> Vec<Change> {
+pub(super) fn tiers(scenario: &Scenario) -> Vec<Change> {
     let better = developer();
     let has = |name: &str| better.models.iter().any(|model| model.name == name);
     let is_upgradable = |provider: usize, config: &Config| {

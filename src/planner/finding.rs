@@ -44,6 +44,9 @@ pub enum Finding {
         /// The providers whose loss was to be simulated but was not.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         missing_outages: Vec<String>,
+        /// Whether months were asked for and not planned to the end.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        missing_year: bool,
     },
     /// The window of a limit of which the load uses a notable share is half of the scenario's duration or longer.
     LongWindow {
@@ -159,6 +162,8 @@ pub enum Finding {
     Purchase(Purchase),
     /// When growth reaches the ceiling.
     Growth(Growth),
+    /// What to buy in which month: see [`super::Plan::year`].
+    Year,
     /// The effect of the loss of a provider.
     Outage(Outage),
 }

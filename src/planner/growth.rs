@@ -47,6 +47,11 @@ impl GrowthRate {
         Ok(Self { text: text.trim().to_owned(), log_per_month })
     }
 
+    /// Returns the load after a number of months, as a multiple of the present one.
+    pub(super) fn after_months(&self, months: f64) -> f64 {
+        libm::exp(self.log_per_month * months)
+    }
+
     /// Returns when a load that grows at this rate reaches `ceiling`, given as a multiple of the load, and the ends of the
     /// interval of the mean ceiling. Times are `None` if `ceiling` or `mean` is.
     pub(super) fn reaches(&self, ceiling: Option<f64>, mean: Option<Interval>) -> Growth {

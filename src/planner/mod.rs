@@ -24,6 +24,7 @@ mod cut_answers;
 mod day_cost;
 mod difference;
 mod early_end;
+mod error;
 mod finding;
 mod growth;
 #[cfg(test)]
@@ -44,8 +45,10 @@ mod tests;
 mod verification;
 mod violation;
 mod what_if;
+mod year;
 
 pub use cut_answers::CutIncrease;
+pub use error::PlanError;
 pub use finding::{
     CheapestChange, CutReason, Difference, Finding, GiveUpBound, Improvement, NoUserCeiling, PlanNote,
     Refusals,
@@ -56,10 +59,11 @@ pub use not_tried::{NotTriedReason, UntriedChange};
 pub use plan::*;
 pub(crate) use rules::only_cost;
 pub use runner::PlanProgress;
+pub use year::{MAX_MONTHS, YearOptions};
 
 use crate::ceiling::Ceiling;
 use crate::record::LongWindow;
-use crate::scenario::{Scenario, Shape};
+use crate::scenario::{Offers, Scenario, Shape};
 use change::Change;
 use conclusion::Conclusion;
 use provider::Nanos;
@@ -78,6 +82,8 @@ pub struct PlanOptions {
     pub target: Option<Target>,
     /// The growth of the load for which the plan states when it reaches the ceiling.
     pub growth: Option<GrowthRate>,
+    /// The months of that growth for which purchases are planned.
+    pub year: Option<YearOptions>,
     /// Whether the loss of each provider is simulated.
     pub incident: bool,
     /// The number of seeds on which the ceiling is searched, at least 1; `None`: 4 to 16, until the results are precise
@@ -99,38 +105,6 @@ pub enum Target {
     JobsPerMin(f64),
 }
 
-/// The error of [`plan`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// The scenario has no load.
-    #[error("the scenario offers no jobs, so there is no load to multiply: give a workload a rate")]
-    NothingOffered,
-    /// The target is a rate, and a workload has users.
-    #[error(
-        "the load of a workload with users is their number, not a rate: give the target as a multiple, such as 5x"
-    )]
-    RateOfUsers,
-    /// The plan was interrupted before the ceiling was found; with closed workloads, before it was found as a number of users.
-    #[error("interrupted before the ceiling was found")]
-    Interrupted,
-    /// The time was up before the ceiling was found; with closed workloads, before it was found as a number of users.
-    #[error(
-        "the time limit ended the plan before the ceiling was found: give it more (`--time-limit`) or a shorter run (`--for`)"
-    )]
-    TimeLimit,
-    /// A run was ended because of its jobs in flight.
-    #[error("a run had too many jobs in flight to be judged: lower the load or the deadline")]
-    TooManyJobs,
-}
-
-impl PlanError {
-    /// Returns `true` if the input is wrong, `false` if the plan failed while it was made.
-    #[must_use]
-    pub const fn is_of_input(self) -> bool {
-        matches!(self, Self::NothingOffered | Self::RateOfUsers)
-    }
-}
-
 /// The highest multiple to try is that at which a run has this many jobs, within [`MAX_MULTIPLE_RANGE`], unless the rules
 /// or the analytic ceiling need a higher one.
 const MAX_JOBS: f64 = 5e6;
@@ -146,19 +120,16 @@ const STEP: f64 = 1.1;
 /// Makes the plan of a scenario. `progress` is called as the work goes on.
 ///
 /// # Errors
-/// Fails if no job is ever offered, if the target is a rate although a workload has users, if the plan is ended before the
-/// ceiling is found, or if a run has too many jobs in flight.
+/// Fails if no job is ever offered, if the target is a rate although a workload has users, if a month cannot be priced or an offer
+/// has no month in the plan, if the plan is ended before the ceiling is found, or if a run has too many jobs in flight.
 pub fn plan(
     scenario: &Scenario,
     options: &PlanOptions,
     progress: &dyn PlanProgress,
 ) -> Result<Plan, PlanError> {
-    if Ceiling::of(scenario).offered_jobs_per_min <= 0.0 {
-        return Err(PlanError::NothingOffered);
-    }
-    if closed::has_users(scenario) && matches!(options.target, Some(Target::JobsPerMin(_))) {
-        return Err(PlanError::RateOfUsers);
-    }
+    check(scenario, options)?;
+    let offers = &scenario.offers;
+    let scenario = &Scenario { offers: Offers::default(), ..scenario.clone() };
     let rules = Rules::of(scenario);
     let count = RunCount::new(progress).until(options.time_limit);
     let runner = Runner { rules: &rules, count: &count };
@@ -187,18 +158,23 @@ pub fn plan(
     }
     let catalogue = catalogue::changes(&scenario);
     let catalogue_size = catalogue.len();
-    let tables = tables(&unchanged, runner, replicas.first(), (catalogue, target), options);
+    let mut tables = tables(&unchanged, runner, replicas.first(), (catalogue, target), options);
+    tables.year = options
+        .growth
+        .as_ref()
+        .zip(options.year.as_ref())
+        .and_then(|months| year::year(runner, (&scenario, present), offers, months));
     count.check_jobs()?;
     let partial = count.cut_by().map(|by| Finding::Partial {
         by,
         seeds: replicas.estimates.len(),
         changes: tables.what_if.len(),
         of: catalogue_size,
-        missing_outages: if options.incident {
-            outage::missing(&scenario, &tables.outages)
-        } else {
-            Vec::new()
+        missing_outages: match options.incident {
+            true => outage::missing(&scenario, &tables.outages),
+            false => Vec::new(),
         },
+        missing_year: options.year.is_some() && tables.year.is_none(),
     });
     count.stage("batches");
     let batches = batch::batches(&runner, &scenario);
@@ -222,6 +198,17 @@ pub fn plan(
     let mut plan = results.into_plan(tables, count.simulations());
     plan.findings.splice(0..0, partial);
     Ok(plan)
+}
+
+/// Returns an error if the input is known to be wrong before the first run.
+fn check(scenario: &Scenario, options: &PlanOptions) -> Result<(), PlanError> {
+    if Ceiling::of(scenario).offered_jobs_per_min <= 0.0 {
+        return Err(PlanError::NothingOffered);
+    }
+    if closed::has_users(scenario) && matches!(options.target, Some(Target::JobsPerMin(_))) {
+        return Err(PlanError::RateOfUsers);
+    }
+    options.year.as_ref().map_or(Ok(()), |months| year::check(scenario, months))
 }
 
 /// What is found about a scenario before any change.
@@ -332,7 +319,14 @@ fn tables(
     runner.count.stage("the target load and outages");
     let buy = target.map(|target| purchase::buy(unchanged, runner, &measured, target, options.time_limit));
     let outages = if options.incident { outage::outages(&runner, scenario) } else { Vec::new() };
-    Tables { curve, what_if: measured.into_iter().map(|one| one.effect).collect(), pairs, buy, outages }
+    Tables {
+        year: None,
+        curve,
+        what_if: measured.into_iter().map(|one| one.effect).collect(),
+        pairs,
+        buy,
+        outages,
+    }
 }
 
 impl Target {

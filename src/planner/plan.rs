@@ -10,12 +10,14 @@ mod batch;
 mod changes;
 mod load;
 mod users;
+mod year;
 
 pub use answers::*;
 pub use batch::*;
 pub use changes::*;
 pub use load::*;
 pub use users::*;
+pub use year::*;
 
 use super::finding::{Difference, Finding, PlanNote};
 use crate::formatting::RunTime;
@@ -91,6 +93,9 @@ pub struct Plan {
     /// stopped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub batches: Vec<BatchPlan>,
+    /// What to buy in which month; `None` unless it was asked for and measured to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub year: Option<Year>,
     /// The effect of the loss of each provider. Providers whose loss was not simulated before the plan was ended are
     /// absent; empty if outages were not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "incidents")]
@@ -110,7 +115,8 @@ impl Plan {
         RunTime::of_start(self.duration_s, self.starts_at.as_deref().unwrap_or_default())
     }
 
-    /// Returns everything that was asked for and does not hold: the present load, the target load, the loss of a provider.
+    /// Returns everything that was asked for and does not hold: the present load, the target load, the loss
+    /// of a provider, the load of a month.
     pub(super) fn find_not_met(&self) -> Vec<NotMet> {
         let lost = self.outages.iter().filter(|outage| !outage.survives);
         let providers: Vec<String> = lost.map(|outage| outage.provider.clone()).collect();
@@ -118,7 +124,12 @@ impl Plan {
         let load = (!self.load.holds).then_some(NotMet::PresentLoad);
         let target = (!target_holds).then_some(NotMet::TargetLoad);
         let outage = (!providers.is_empty()).then_some(NotMet::Outage { providers });
-        load.into_iter().chain(target).chain(outage).collect()
+        let is_short = |year: &&Year| year.not_held.is_some() || year.undecided.is_some();
+        let year =
+            self.year.as_ref().filter(is_short).map(|year| NotMet::Year {
+                month: year.not_held.as_ref().map(|not_held| not_held.load.month),
+            });
+        load.into_iter().chain(target).chain(outage).chain(year).collect()
     }
 
     /// Returns the content of `plan.json`.

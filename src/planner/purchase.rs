@@ -43,7 +43,7 @@ const SCREENING_SEEDS: u32 = 3;
 const BATCH: u32 = 6;
 
 /// The most proofs that are tried.
-const MAX_PROOFS: i32 = 3;
+pub(super) const MAX_PROOFS: i32 = 3;
 /// The probability with which a proof may err, divided by that of the proof before it.
 const ERROR_RATIO: f64 = 0.2;
 
@@ -87,7 +87,7 @@ pub(super) fn buy(
 /// with a probability of `1 - COVERAGE_CONFIDENCE`: the first with 8 %, each further one with a fifth of the probability
 /// before it. Three proofs need 50, 81 and 112 seeds; a single one would need 45.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a few hundred")]
-fn seeds_of_proof(proof: i32) -> u32 {
+pub(super) fn seeds_of_proof(proof: i32) -> u32 {
     assert!((0..MAX_PROOFS).contains(&proof), "invariant: a search has few proofs, found {proof}");
     let error = (1.0 - COVERAGE_CONFIDENCE) * (1.0 - ERROR_RATIO) * libm::pow(ERROR_RATIO, f64::from(proof));
     libm::ceil(libm::log(error) / libm::log(COVERAGE)) as u32

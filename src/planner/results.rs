@@ -5,8 +5,8 @@ use super::difference::differences;
 use super::finding::{Finding, PlanNote, findings};
 use super::plan::{
     AnalyticCeiling, BatchPlan, CachedCeiling, Ceilings, ChangeEffect, ChangeKind, CheckedSeeds,
-    ComparedCeiling, FewestJobs, Load, Outage, Pair, Plan, PlanningCeiling, Point, Purchase, SCHEMA,
-    SimulatedCeiling, Simulations, UndecidedSeeds, UserLoad,
+    ComparedCeiling, FewestJobs, Load, NotMet, Outage, Pair, Plan, PlanningCeiling, Point, Purchase, SCHEMA,
+    SimulatedCeiling, Simulations, UndecidedSeeds, UserLoad, Year,
 };
 use super::replicas::{self, CONFIDENCE, COVERAGE, COVERAGE_CONFIDENCE, Replicas};
 use super::rules::Rules;
@@ -53,6 +53,8 @@ pub(super) struct Tables {
     pub(super) pairs: Vec<Pair>,
     pub(super) buy: Option<Purchase>,
     pub(super) outages: Vec<Outage>,
+    /// `None` unless it was asked for and measured to the end.
+    pub(super) year: Option<Year>,
 }
 
 impl Results<'_> {
@@ -95,6 +97,7 @@ impl Results<'_> {
                 growth.reaches(ceiling, self.replicas.interval())
             }),
             batches: self.batches,
+            year: tables.year,
             outages: tables.outages,
             simulations,
             not_met: Vec::new(),
@@ -103,6 +106,9 @@ impl Results<'_> {
             plan.restate_for_users(users, scenario, self.present);
         }
         plan.not_met = plan.find_not_met();
+        if self.options.year.is_some() && plan.year.is_none() {
+            plan.not_met.push(NotMet::Year { month: None });
+        }
         let scenario_s = self.own_duration.unwrap_or(scenario.duration).as_secs_f64();
         let scenario_s = rounded(scenario_s, 6);
         let long_window = self.long_window.map(|window| Finding::LongWindow { window, scenario_s });

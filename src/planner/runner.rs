@@ -62,6 +62,8 @@ pub(super) struct RunCount<'a> {
     has_too_many_jobs: AtomicBool,
     /// The highest multiple of the load, by the hash of the scenario, at which all limits are known to begin unused.
     unused_up_to: Mutex<FxHashMap<u64, f64>>,
+    /// The start levels by the hash of the scenario and the bits of the multiple: all replicas begin with the same.
+    levels: Mutex<FxHashMap<(u64, u64), StartLevels>>,
     /// Sampled requests, which the runs share.
     samples: SampleCache,
 }
@@ -139,6 +141,7 @@ impl<'a> RunCount<'a> {
             was_cut: AtomicBool::new(false),
             has_too_many_jobs: AtomicBool::new(false),
             unused_up_to: Mutex::default(),
+            levels: Mutex::default(),
             samples: SampleCache::default(),
         }
     }
@@ -182,7 +185,7 @@ impl<'a> RunCount<'a> {
     }
 
     /// Returns the start levels of `scenario`, which is `variant` at this multiple of its load. Limits that begin unused at
-    /// a load begin unused at every lower one, so the levels are not simulated again there.
+    /// a load begin unused at every lower one, so the levels are not simulated again there, nor for another replica.
     fn start_levels(
         &self,
         variant: &Scenario,
@@ -202,13 +205,27 @@ impl<'a> RunCount<'a> {
         if lock().get(&key).is_some_and(|unused| multiple <= *unused) {
             return full;
         }
+        let known_levels = || self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        let exact = (key, multiple.to_bits());
+        if let Some(levels) = known_levels().get(&exact) {
+            return levels.clone();
+        }
         let levels = full.after_days_until(scenario, is_time_up);
-        if levels.is_full() && !is_time_up() {
+        if is_time_up() {
+            return levels;
+        }
+        known_levels().insert(exact, levels.clone());
+        if levels.is_full() {
             let mut known = lock();
             let unused = known.entry(key).or_insert(multiple);
             *unused = unused.max(multiple);
         }
         levels
+    }
+
+    /// Notes that something was left out because the measurements were stopped.
+    pub(super) fn note_cut(&self) {
+        self.was_cut.store(true, Ordering::Relaxed);
     }
 
     /// Announces the next stage of the work.

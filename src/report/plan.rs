@@ -11,6 +11,7 @@ mod purchase;
 mod sentences;
 mod users;
 mod violation;
+mod year;
 
 pub use html::html;
 
@@ -52,6 +53,7 @@ pub fn render(plan: &Plan, style: Style) -> String {
     report.pairs(plan);
     report.buy(plan);
     batches::print(&mut report, plan);
+    year::print(&mut report, plan);
     outages::print(&mut report, plan);
     report.notes_and_exit_code(plan);
     report.0.into_string()

@@ -10,7 +10,8 @@
 //!   of `what_if`.
 //! * `language` checks every word of the tree against the table of the language; `spec` builds typed values from it and
 //!   checks what involves several words.
-//! * `resolve` looks up targets, routes and traces.
+//! * `resolve` looks up targets, routes and traces; `offers` looks up what can be bought, and `read` repeats the steps above
+//!   for every combination of it.
 //!
 //! Every step reports to `diagnostics` and goes on, except that a text that is not YAML ends the reading; if there is one
 //! problem anywhere, there is no scenario. [`read`] and [`parse`] return a [`Scenario`] or all problems at once. In the
@@ -34,6 +35,7 @@ pub mod language;
 mod lookalike;
 mod metric;
 mod note;
+mod offers;
 mod overrides;
 mod preset;
 pub mod rate;

@@ -2,11 +2,12 @@
 
 use super::answer_cache::AnswerCache;
 use super::diagnostics::Diagnostics;
-use super::spec::{Answer, WhatIfSpec};
+use super::spec::{Answer, TreeChange};
 use super::trace_cache::TraceCache;
 use super::yaml::{Node, NodeKind};
 use super::{
-    Overrides, Scenario, Upstream, WhatIf, imitation, lookalike, preset as presets, resolve, spec, yaml,
+    Overrides, Scenario, Upstream, WhatIf, imitation, lookalike, offers, preset as presets, resolve, spec,
+    yaml,
 };
 use crate::formatting::{path_name, printable};
 use crate::input_file;
@@ -221,38 +222,39 @@ fn scenario(
     let root = yaml::read(diagnostics, source, text, 0)?;
     let stem = Path::new(name).file_stem().map(|stem| printable(&stem.to_string_lossy())).unwrap_or_default();
     let (traces, answers) = (TraceCache::default(), AnswerCache::default());
-    let resolve_with = |change: Option<&WhatIfSpec>| {
-        let root = merged(diagnostics, root.clone(), overrides, change);
+    let resolve_with = |changes: &[&TreeChange]| {
+        let root = merged(diagnostics, root.clone(), overrides, changes);
         let mut spec = spec::read(&root, optional, (base_dir, &answers), diagnostics)?;
-        let what_if = std::mem::take(&mut spec.what_if);
-        Some((resolve::resolve(spec, diagnostics, &stem, base_dir, &traces), what_if))
+        let (what_if, offers) = (std::mem::take(&mut spec.what_if), std::mem::take(&mut spec.offers));
+        Some((resolve::resolve(spec, diagnostics, &stem, base_dir, &traces), what_if, offers))
     };
-    let (mut scenario, what_if) = resolve_with(None)?;
+    let (mut scenario, what_if, offers) = resolve_with(&[])?;
+    let list = offers::resolve_offers(&offers, diagnostics);
     // The problems of the scenario itself would be reported again for every change.
-    for change in what_if.iter().take_while(|_| diagnostics.problems().is_none()) {
-        let (changed, _) = resolve_with(Some(change))?;
+    for what_if in what_if.iter().take_while(|_| diagnostics.problems().is_none()) {
+        let (changed, ..) = resolve_with(&[&what_if.change])?;
         scenario.files.extend(changed.files.iter().cloned());
-        scenario.what_if.push(WhatIf { name: change.name.clone(), scenario: changed });
+        scenario.what_if.push(WhatIf { name: what_if.name.clone(), scenario: changed });
+    }
+    let with = |changes: &[&TreeChange]| resolve_with(changes).map(|(changed, ..)| changed);
+    scenario.offers = offers::with_variants(list, &offers, diagnostics, with)?;
+    for variant in &scenario.offers.variants {
+        scenario.files.extend(variant.scenario.files.iter().cloned());
     }
     Some(scenario)
 }
 
-/// Returns the tree with its presets and the imitated program merged, and with the overrides of the command line and then a
-/// change of `what_if` applied. Overrides and changes that name a preset or a program are applied before the merge.
-fn merged(
-    diagnostics: &Diagnostics,
-    mut root: Node,
-    overrides: &Overrides,
-    change: Option<&WhatIfSpec>,
-) -> Node {
+/// Returns the tree with its presets and the imitated program merged, and with the overrides of the command line and then the
+/// changes of a what-if or of offers applied. Overrides and changes that name a preset or a program are applied before the merge.
+fn merged(diagnostics: &Diagnostics, mut root: Node, overrides: &Overrides, changes: &[&TreeChange]) -> Node {
     overrides.apply_before_merge(diagnostics, &mut root);
-    if let Some(change) = change {
+    for change in changes {
         change.apply_before_merge(diagnostics, &mut root);
     }
     presets::merge_presets(diagnostics, &mut root);
     imitation::merge_imitations(diagnostics, &mut root);
     overrides.apply_after_merge(diagnostics, &mut root);
-    if let Some(change) = change {
+    for change in changes {
         change.apply_after_merge(diagnostics, &mut root);
     }
     root

@@ -2,7 +2,7 @@
 //! the [`Scenario`].
 
 use super::diagnostics::{Diagnostics, Name};
-use super::resolved::{Arrivals, Client, MAX_ROUTE_TARGETS, Route, Scenario, Step, Target, Workload};
+use super::resolved::{Arrivals, Client, MAX_ROUTE_TARGETS, Offers, Route, Scenario, Step, Target, Workload};
 use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, TraceSpec, WorkloadSpec};
 use super::trace::{Trace, TraceOptions};
 use super::trace_cache::TraceCache;
@@ -71,8 +71,9 @@ pub(super) fn resolve(
         clients: spec.clients,
         callers: spec.callers,
         workloads,
-        expect: Vec::new(),  // needs the workloads
-        what_if: Vec::new(), // made by `read` from the changed trees
+        expect: Vec::new(),        // needs the workloads
+        what_if: Vec::new(),       // made by `read` from the changed trees
+        offers: Offers::default(), // as the what-ifs
         files,
     };
     let has_all_workloads = scenario.workloads.len() == spec.workloads_written;

@@ -4,6 +4,8 @@ Every scenario of scenarios/ runs on the same number of seeds in both. For each 
 errors of their difference, by the spread over the seeds, plus a tolerance (RELATIVE, ABSOLUTE). The seeds are fixed, so the
 outcome is the same on every machine. Prints a table; exits with 1 if a measure disagrees.
 
+Last, the purchases of a year are compared with an exhaustive search (year.py).
+
 Options: `--only TEXT` (scenarios whose name contains it), `--seeds N`, and `--set PATH=VALUE`, which is passed to quotalab alone
 and shows what the comparison can detect: `--only token-bucket --set providers.p.models.m.limits.tpm=8400` fails.
 """
@@ -19,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 
+import year
 from simulator import Simulation
 
 SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
@@ -90,7 +93,8 @@ def main():
     given = parser.parse_args()
     options = [word for change in given.set for word in ("--set", change)]
     paths = [path for path in sorted(SCENARIOS.glob("*.yaml")) if given.only in path.stem]
-    assert paths, f"no scenario is named {given.only}"
+    with_year = given.only in year.SCENARIO.stem
+    assert paths or with_year, f"no scenario is named {given.only}"
     wrong = []
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
         runs = {}
@@ -113,6 +117,8 @@ def main():
                     print(f"{path.stem:24}{measure:16}{numbers}{'' if agrees else '  DISAGREES'}", flush=True)
             if (disagreements > 0) != (path.stem in PENDING):
                 wrong.append(path.stem)
+        if with_year and not year.compare(given.binary, pool):
+            wrong.append(year.SCENARIO.stem)
     print(f"{len(paths)} scenarios; not as expected: {', '.join(wrong) or 'none'}")
     sys.exit(bool(wrong))
 

@@ -18,6 +18,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
     Scenario {
         notes: vec![],
         what_if: vec![],
+        offers: quotalab::scenario::Offers::default(),
         files: vec![],
         name: name.to_owned(),
         about: "Does the evening peak hold, and which limit stops us first?".to_owned(),

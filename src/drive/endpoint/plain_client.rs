@@ -3,7 +3,7 @@
 use super::address::EndpointError;
 use crate::ids::TargetId;
 use crate::problem::nearest;
-use crate::scenario::{Client, Note, Retry, Route, Scenario, Start, Step, Target, Upstream};
+use crate::scenario::{Client, Note, Offers, Retry, Route, Scenario, Start, Step, Target, Upstream};
 use provider::config::{Config, Dialect, ModelConfig, Price, TokenCounting};
 
 /// The `model` that each route asks for, in the order of the routes.
@@ -84,6 +84,7 @@ pub fn plain_client(scenario: &Scenario, models: &ModelNames) -> Scenario {
         clients: scenario.clients.iter().map(sending_once).collect(),
         notes: scenario.notes.iter().filter(|note| matches!(note, Note::Trace { .. })).cloned().collect(),
         what_if: Vec::new(),
+        offers: Offers::default(),
         ..scenario.clone()
     }
 }

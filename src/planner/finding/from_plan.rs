@@ -21,6 +21,7 @@ pub(in crate::planner) fn findings(plan: &Plan, conclusion: &Conclusion) -> Vec<
     findings.extend(plan.what_if.iter().filter_map(harmful_policy));
     findings.extend(plan.buy.clone().map(Finding::Purchase));
     findings.extend(plan.growth.clone().map(Finding::Growth));
+    findings.extend(plan.year.iter().map(|_| Finding::Year));
     findings.extend(plan.outages.iter().cloned().map(Finding::Outage));
     findings
 }

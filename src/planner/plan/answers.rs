@@ -208,6 +208,11 @@ pub enum NotMet {
         /// Their names.
         providers: Vec<String>,
     },
+    /// No order of purchases holds the load of every month.
+    Year {
+        /// The first month that is not held; `None` if that cannot be determined.
+        month: Option<u32>,
+    },
 }
 
 /// What was simulated.

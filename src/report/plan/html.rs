@@ -1,7 +1,7 @@
 //! The page of a plan: the answer, the ceiling curve, the what-ifs, and the tables behind them, with the whole plan as
 //! embedded JSON.
 
-use super::{change, differences, outages, purchase, sentences, users};
+use super::{change, differences, outages, purchase, sentences, users, year};
 use crate::formatting::{duration, four_digits, number, percent, plural, share_of, significant, usd};
 use crate::planner::{Finding, Plan};
 use crate::report::chart::what_if::extra;
@@ -28,6 +28,7 @@ pub fn html(plan: &Plan) -> String {
         (what_ifs(plan))
         (buy(plan))
         (super::batches::sections(plan))
+        (year::html(plan))
         (outages::html(plan))
         (ceilings(plan))
         (curve(plan))

@@ -1,6 +1,6 @@
 //! The sentences of a plan, made from its typed findings, differences and notes.
 
-use super::{batches, change, few, notes, outages, purchase, users, violation};
+use super::{batches, change, few, notes, outages, purchase, users, violation, year};
 use crate::formatting::{
     RunTime, count, duration, four_digits, job_rate, number, percent, plural, quantity_beside,
 };
@@ -38,6 +38,8 @@ pub(super) fn exit_code(plan: &Plan) -> String {
         }
         NotMet::PresentLoad => "the present load does not hold".to_owned(),
         NotMet::TargetLoad => "no changes are proved to hold the target load".to_owned(),
+        NotMet::Year { month: Some(month) } => format!("the load of month {month} is not held"),
+        NotMet::Year { month: None } => "it is not known what the months need".to_owned(),
         NotMet::Outage { providers } => {
             let is_unjudged = plan.outages.iter().any(|outage| !outage.is_judged());
             let known = if is_unjudged { "known to be " } else { "" };
@@ -131,6 +133,7 @@ fn finding(plan: &Plan, finding: &Finding) -> String {
         }
         Finding::Purchase(purchase) => purchase::sentence(purchase),
         Finding::Growth(growth) => self::growth(growth),
+        Finding::Year => plan.year.as_ref().map_or_else(String::new, year::sentence),
         Finding::Outage(outage) => outages::sentence(outage),
         Finding::CutAnswers(cut) => verdict::cut_answers("At the present load ", cut),
         Finding::LongWindow { window, scenario_s } => long_window(window, *scenario_s, &plan.run_time()),
@@ -149,7 +152,9 @@ fn long_window(window: &LongWindow, scenario_s: f64, run: &RunTime) -> String {
 
 /// Returns the sentence of [`Finding::Partial`].
 fn partial(finding: &Finding) -> String {
-    let Finding::Partial { by, seeds, changes, of, missing_outages } = finding else { return String::new() };
+    let Finding::Partial { by, seeds, changes, of, missing_outages, missing_year } = finding else {
+        return String::new();
+    };
     let by = match by {
         CutReason::Interrupted => "The plan was interrupted",
         CutReason::TimeLimit => "The time limit ended the measurements",
@@ -158,8 +163,9 @@ fn partial(finding: &Finding) -> String {
         [] => String::new(),
         missing => format!("; the loss of {} was not simulated", missing.join(", ")),
     };
+    let year = if *missing_year { "; the months were not planned to the end" } else { "" };
     format!(
-        "{by}: it states what was found until then, the ceiling on {}, {} of {}{outages}.",
+        "{by}: it states what was found until then, the ceiling on {}, {} of {}{outages}{year}.",
         plural(*seeds as u64, "seed"),
         count(*changes as u64),
         plural(*of as u64, "change"),

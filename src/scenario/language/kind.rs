@@ -1,7 +1,7 @@
 //! How the text of a value of a scalar kind is read, and how every kind is described.
 
 use super::value::Data;
-use super::{Choice, Kind, MAX_RATE, NameKind, SPEEDS, date_time, rule};
+use super::{Choice, Kind, MAX_RATE, MAX_USD, NameKind, SPEEDS, date_time, rule};
 use crate::problem::{alternatives, did_you_mean, either};
 use crate::scenario::diagnostics::shortened;
 use crate::scenario::resolved::BaseUrl;
@@ -88,6 +88,15 @@ impl Kind {
                 "write `2026-10-01` or `2026-10`",
             )),
             Self::DateTime { zone } => date_time::read(text, *zone).map(Data::Text),
+            Self::Months { max } => {
+                let months = months(text)?;
+                self.bounded(text, hint, months, (1..=*max).contains(&months)).map(Data::Count)
+            }
+            Self::Month if is_month(text.trim()) => Ok(Data::Text(text.trim().to_owned())),
+            Self::Month => Err(ParseError::new(
+                format!("`{}` is not a month", quoted(text)),
+                "write `month 4` or `2027-03`",
+            )),
             Self::Rule => rule::read(text).map(Data::Rule),
             Self::Choice(choices) => choose(choices, text),
             _ => self.number(text, hint).map(Data::Number),
@@ -130,6 +139,10 @@ impl Kind {
                     units::parse_multiple(text)?
                 };
                 (value, (*min..=*max).contains(&value))
+            }
+            Self::Usd { monthly } => {
+                let value = usd(text, *monthly)?;
+                (value, value <= MAX_USD)
             }
             kind => unreachable!("invariant: {kind:?} is a kind of number"),
         };
@@ -185,6 +198,10 @@ impl Kind {
                 "a date and time with a time zone, such as `2026-12-01T08:00 Europe/Berlin`".into()
             }
             Self::DateTime { zone: false } => "a date and time, such as `2026-12-01T08:00`".into(),
+            Self::Usd { monthly: true } => "an amount such as `200 USD/month`".into(),
+            Self::Usd { monthly: false } => "an amount such as `50 USD`".into(),
+            Self::Months { max } => format!("a number of months from `1 month` to `{max} months`"),
+            Self::Month => "a month, such as `month 4` or `2027-03`".into(),
             Self::Rule => "a rule".into(),
             Self::Choice(choices) => alternatives(&words(choices).collect::<Vec<_>>()),
             Self::List { .. } => "a list".into(),
@@ -211,6 +228,35 @@ fn choose(choices: &'static [Choice], text: &str) -> Result<Data, ParseError> {
             };
             Err(ParseError::new(what, did_you_mean(text, words(choices))))
         }
+    }
+}
+
+/// Reads an amount of money: `50 USD`, or `200 USD/month` if it is paid monthly.
+fn usd(text: &str, monthly: bool) -> Result<f64, ParseError> {
+    let help = if monthly { "write it as `200 USD/month`" } else { "write it as `50 USD`" };
+    let wrong = || ParseError::new(format!("`{}` is not an amount of USD", quoted(text)), help);
+    let amount = match (monthly, text.split_once('/')) {
+        (true, Some((amount, period))) if period.trim() == "month" => amount,
+        (false, None) => text,
+        _ => return Err(wrong()),
+    };
+    let number = amount.trim().strip_suffix("USD").ok_or_else(wrong)?;
+    units::parse_number(number.trim()).map_err(|_| wrong())
+}
+
+/// Reads a number of months: `3 months`.
+fn months(text: &str) -> Result<u64, ParseError> {
+    let wrong =
+        || ParseError::new(format!("`{}` is not a number of months", quoted(text)), "write it as `3 months`");
+    let number = text.trim().strip_suffix("months").or_else(|| text.trim().strip_suffix("month"));
+    number.and_then(|number| number.trim().parse().ok()).ok_or_else(wrong)
+}
+
+/// Returns `true` for a month of a plan: `month 4`, counted from 1, or `2027-03`.
+fn is_month(text: &str) -> bool {
+    match text.strip_prefix("month ") {
+        Some(number) => number.trim().parse::<u32>().is_ok_and(|number| (1..=1200).contains(&number)),
+        None => is_date(text) && text.len() == "2027-03".len(),
     }
 }
 

@@ -163,6 +163,18 @@ pub(super) enum Kind {
     },
     /// A day, month or year: `2026-10-01`, `2026-10`, `2026`.
     Date,
+    /// An amount of money from 0 to [`MAX_USD`]: `50 USD`, or `200 USD/month`.
+    Usd {
+        /// Whether it is paid every month.
+        monthly: bool,
+    },
+    /// A number of months from 1: `3 months`.
+    Months {
+        /// The most.
+        max: u64,
+    },
+    /// A month of a plan, by its number or by the calendar: `month 4`, `2027-03`.
+    Month,
     /// A rule of `expect`: `p95 latency <= 8s`.
     Rule,
     /// One of the words listed.
@@ -253,6 +265,9 @@ pub(super) const MAX_RATE: f64 = 1e6;
 
 /// The longest time that a scenario may name: a leap year.
 pub(super) const MAX_DURATION: Nanos = Nanos(366 * Nanos::DAY.0);
+
+/// The largest amount of money, in USD. A larger one is likely a typing error.
+pub(super) const MAX_USD: f64 = 1e8;
 
 /// The range of [`Kind::Speed`], in tokens per second.
 const SPEEDS: std::ops::RangeInclusive<f64> = 1e-3..=1e9;

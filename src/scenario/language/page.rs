@@ -3,9 +3,9 @@
 use super::rule::{METRICS, TIMES};
 use super::table::{
     ACCOUNT, ADAPTIVE, ARRIVAL_STEP, ARRIVALS, BACKOFF, BATCH, BUDGET, CACHE, CALLER, CLIENT, CONCURRENCY,
-    EJECT, ESTIMATE, EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE,
-    PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SHAPE_MAP, START, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST,
-    TRACE_COLUMNS, WHAT_IF, WINDOW_LIMIT, WORKLOAD,
+    EJECT, ESTIMATE, EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, OFFER, PACE,
+    PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SHAPE_MAP, START, STATED_WAIT, STEP, TIME_DIST,
+    TOKEN_DIST, TRACE_COLUMNS, WHAT_IF, WINDOW_LIMIT, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
 use crate::scenario::resolved::Metric;
@@ -13,7 +13,7 @@ use provider::presets::{LEFT_OUT, PRESETS};
 use std::fmt::Write as _;
 
 /// The maps of the language in reading order, by chapter.
-pub(super) const CHAPTERS: [(&str, &[&Map]); 8] = [
+pub(super) const CHAPTERS: [(&str, &[&Map]); 9] = [
     ("The file", &[&SCENARIO, &START]),
     ("Providers", &[&PROVIDER, &ACCOUNT, &KEY, &INCIDENT, &FAULT]),
     (
@@ -41,6 +41,7 @@ pub(super) const CHAPTERS: [(&str, &[&Map]); 8] = [
         ],
     ),
     ("What-ifs", &[&WHAT_IF]),
+    ("Offers", &[&OFFER]),
 ];
 
 /// The maximum number of words that a cell of a table lists.

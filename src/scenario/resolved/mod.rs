@@ -4,6 +4,7 @@
 
 mod caller;
 mod client;
+mod offer;
 mod shape;
 mod upstream;
 
@@ -12,6 +13,7 @@ pub use client::{
     AdaptiveConcurrency, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError,
     Jitter, Pace, Retry, StatedWait,
 };
+pub use offer::{MAX_OFFER_SETS, Offer, OfferStart, OfferVariant, Offers, OwnedCounts, offer_sets};
 pub use shape::Shape;
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
@@ -59,6 +61,8 @@ pub struct Scenario {
     pub notes: Vec<Note>,
     /// Changes that the planner tries.
     pub what_if: Vec<WhatIf>,
+    /// What can be bought as the load grows. Only the planner reads it.
+    pub offers: Offers,
     /// The files that it was read from: the scenario, then its traces and recorded exchanges, then those of its what-ifs. A
     /// file may occur several times. A scenario that was parsed from text has no file of its own.
     pub files: Vec<std::path::PathBuf>,

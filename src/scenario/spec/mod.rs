@@ -14,6 +14,7 @@ mod evidence;
 mod incident;
 mod limits;
 mod model;
+mod offer;
 mod provider;
 mod reserve;
 mod route;
@@ -32,10 +33,11 @@ use ::provider::calendar::LocalClock;
 pub(super) use answers::Answer;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
 pub(super) use client::client;
+pub(super) use offer::OfferSpec;
 pub(super) use provider::ProviderSpec;
 pub(super) use route::{RouteSpec, StepSpec};
 use std::path::Path;
-pub(super) use what_if::WhatIfSpec;
+pub(super) use what_if::{TreeChange, WhatIfSpec};
 pub(super) use workload::WorkloadSpec;
 
 /// A scenario whose names are not looked up yet.
@@ -69,6 +71,8 @@ pub(super) struct Spec {
     pub(super) expect: Vec<(Location, RuleSpec)>,
     /// `what_if`.
     pub(super) what_if: Vec<WhatIfSpec>,
+    /// `offers`.
+    pub(super) offers: Vec<OfferSpec>,
 }
 
 /// Reads a scenario from its tree, in which the words in `optional` may be absent. Paths of recorded exchanges are relative
@@ -116,6 +120,7 @@ fn from_fields(
         workloads_written: fields.items("workload").len(),
         expect: fields.items("expect").iter().filter_map(rule).collect(),
         what_if: fields.items("what_if").iter().filter_map(what_if::what_if).collect(),
+        offers: fields.items("offers").iter().filter_map(offer::offer).collect(),
     }
 }
 

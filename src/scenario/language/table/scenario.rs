@@ -1,6 +1,6 @@
 //! The top level of a scenario, routes and what-ifs.
 
-use super::{CALLER, CLIENT, Choice, Kind, Map, NameKind, PROVIDER, WORKLOAD, choice, word};
+use super::{CALLER, CLIENT, Choice, Kind, Map, NameKind, OFFER, PROVIDER, WORKLOAD, choice, word};
 use crate::scenario::language::MAX_DURATION;
 use ::provider::Nanos;
 
@@ -84,6 +84,14 @@ pub(in crate::scenario) static SCENARIO: Map = Map {
             "Changes that `quotalab plan` tries besides its own.",
         )
         .default("[]"),
+        word(
+            "offers",
+            Kind::List { of: &Kind::Map(&OFFER), min: 0, max: MAX_OFFERS },
+            "[{name: developer plan, set: {providers.groq.preset: groq-developer}, fee: 200 USD/month}]",
+            "What can be bought as the load grows. `quotalab plan --growth 8%/month --months 12` finds the cheapest order in which to \
+             buy; nothing else reads it.",
+        )
+        .default("[]"),
     ],
     forms: &[],
     refused: &[],
@@ -122,6 +130,9 @@ const MAX_WORKLOADS: usize = 256;
 
 /// The maximum number of what-ifs. Each is read as a scenario of its own, and its ceiling is searched for.
 const MAX_WHAT_IFS: usize = 64;
+
+/// The maximum number of offers. What they can be combined to is bounded in `offers.rs`.
+const MAX_OFFERS: usize = 16;
 
 /// The maximum number of steps of a route. Events hold the number of a step in eight bits.
 const MAX_STEPS: usize = 100;

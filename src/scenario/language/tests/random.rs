@@ -102,6 +102,10 @@ impl Generator {
                 let kind = *self.pick(&kinds);
                 self.value(kind)
             }
+            // An offer names other offers, of which there may be none, and a provider, of which only accounts can be several.
+            (_, "requires" | "replaces") => Tree::List(Vec::new()),
+            (Kind::Name(_), "account") => Tree::text("p"),
+            (Kind::Count { max: 63, .. }, "max") => Tree::text("1"),
             (kind, _) => self.value(kind),
         }
     }
@@ -153,6 +157,11 @@ impl Generator {
                 (*self.pick(&["2026-12-01T08:00 Europe/Berlin", "2027-03-13T00:30 -08:00"])).to_owned()
             }
             Kind::DateTime { zone: false } => "2027-12-01T08:00".into(),
+            Kind::Usd { monthly } => {
+                format!("{} USD{}", self.decimal(0.0, 1e6), if *monthly { "/month" } else { "" })
+            }
+            Kind::Months { max } => format!("{} months", self.between(1, *max)),
+            Kind::Month => (*self.pick(&["month 4", "2027-03"])).to_owned(),
             Kind::Rule => {
                 (*self.pick(&["success >= 99%", "p95 latency <= 8s", "cost <= 1.5 USD"])).to_owned()
             }
