@@ -1,7 +1,7 @@
 //! The limits as constraints on what the targets serve: what a job uses of each, and what each admits.
 
 use super::demand::model;
-use super::{Class, held, target_ids, whole_calls};
+use super::{Class, held, whole_calls};
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, Target};
 use provider::config::{Limit, ModelConfig, RefillPolicy};
@@ -125,7 +125,7 @@ pub(super) fn constraints(scenario: &Scenario) -> Vec<LimitConstraint<'_>> {
         (provider, account, scenario.providers[usize::from(provider)].meter_of(usize::from(model)))
     };
     let mut meters: Vec<(_, Vec<(TargetId, &ModelConfig)>)> = Vec::new();
-    for target in target_ids(scenario) {
+    for target in scenario.target_ids() {
         let metered = (target, model(scenario, target));
         match meters.iter_mut().find(|(known, _)| *known == meter(target)) {
             Some((_, targets)) => targets.push(metered),

@@ -216,7 +216,7 @@ impl Ceiling {
             servable_share: if offered > 0.0 { servable / offered } else { 1.0 },
             binding,
             peak: below(of_mean).map(|at_peak| at_peak.peak),
-            targets: target_ids(scenario).map(target).collect(),
+            targets: scenario.target_ids().map(target).collect(),
             first_run: FirstRun { jobs_per_min: jobs(first_multiple), multiple: first_multiple },
             uncounted,
             in_route_order,
@@ -395,8 +395,4 @@ fn classes(scenario: &Scenario) -> Vec<Class> {
     let mut all: Vec<Class> = scenario.workloads.iter().enumerate().flat_map(of_workload).collect();
     (0..).zip(&mut all).for_each(|(number, class)| class.number = number);
     all
-}
-
-fn target_ids(scenario: &Scenario) -> impl Iterator<Item = TargetId> {
-    (0..).map(TargetId).take(scenario.targets.len())
 }

@@ -71,6 +71,7 @@ mod driver;
 mod estimate;
 mod fifo;
 mod finish;
+mod gateway_inputs;
 mod job_cool_down;
 mod jobs;
 mod pace_queue;
@@ -213,20 +214,6 @@ impl Engine {
         self.jobs.is_current(slot, id).then_some(slot)
     }
 
-    /// Accepts an answer to the jobs with this fingerprint that another client was given: the response cache has it from now on, under
-    /// the same rules as an answer of its own. Jobs in flight are not served with it. Returns `false` if it is not stored: the client has
-    /// no response cache, its time to live is over, or it is too large.
-    pub fn add_answer(
-        &mut self,
-        driver: &mut impl Driver,
-        now: Instant,
-        fingerprint: u64,
-        answer: NewAnswer,
-    ) -> bool {
-        self.advance_clock(now);
-        self.cache_answer(driver, fingerprint, answer)
-    }
-
     /// Accepts the reply to an attempt. The driver must not pass on replies to attempts that were cancelled.
     ///
     /// # Panics
@@ -271,36 +258,6 @@ impl Engine {
         self.run_ready(driver);
     }
 
-    /// Records that the first byte of an answer has reached the caller of the job at `slot`. From now on the attempt
-    /// either serves the job or ends it: a caller cannot take back what it has read, so no retry and no fallback
-    /// follows. The job's followers have received nothing; if it fails, the first of them is promoted as usual.
-    ///
-    /// Clients that collect whole answers do not call this.
-    ///
-    /// # Panics
-    /// If `attempt` is not in flight for the job, or if its first byte was recorded before.
-    pub fn handle_first_byte(
-        &mut self,
-        driver: &mut impl Driver,
-        now: Instant,
-        slot: Slot,
-        attempt: AttemptId,
-    ) {
-        self.advance_clock(now);
-        let active = self.jobs.at(slot);
-        let JobState::Sent { attempt: sent, candidate } = active.state else {
-            unreachable!(
-                "invariant: state == Sent, found {:?} at the first byte of {attempt:?}",
-                active.state
-            )
-        };
-        assert_eq!(sent, attempt, "invariant: the first byte belongs to the attempt in flight");
-        assert!(!active.first_byte_sent, "invariant: the first byte of {} is recorded once", active.job.id);
-        active.first_byte_sent = true;
-        let (id, target) = (active.job.id, candidate.target);
-        self.log(driver, id, EventKind::FirstByte { attempt, target });
-    }
-
     /// Ends the job at `slot` because its caller went away, whatever the job is doing. An attempt in flight is
     /// cancelled, unless the job has followers: then the first of them takes the attempt over ([`Driver::reassign`]),
     /// because the provider may have charged it already.
@@ -310,30 +267,6 @@ impl Engine {
     pub fn cancel(&mut self, driver: &mut impl Driver, now: Instant, slot: Slot) {
         self.advance_clock(now);
         self.terminate(driver, slot, EndReason::Cancelled);
-        self.run_ready(driver);
-    }
-
-    /// Ends the job at `slot` because the budget of its caller does not cover the attempt in flight. The driver has not sent that
-    /// attempt, so nothing is charged for it, and no follower can take it over: the first follower is promoted.
-    ///
-    /// # Panics
-    /// If `attempt` is not in flight for the job.
-    pub fn withdraw(&mut self, driver: &mut impl Driver, now: Instant, slot: Slot, attempt: AttemptId) {
-        self.advance_clock(now);
-        let active = self.jobs.at(slot);
-        let JobState::Sent { attempt: sent, candidate } = active.state else {
-            unreachable!("invariant: state == Sent, found {:?} when {attempt:?} is withdrawn", active.state)
-        };
-        assert_eq!(sent, attempt, "invariant: the attempt that is withdrawn is in flight");
-        let cost = cost_of(&active.job);
-        let elapsed = active.transition(now, JobState::Deciding);
-        active.failed_attempts += elapsed;
-        let target = self.router.target(candidate.target);
-        target.settle(now, &cost, None);
-        target.cancel_probe(attempt);
-        self.advance_pace_turns(candidate.target);
-        self.cancel_attempt(driver, slot, attempt, (candidate, None));
-        self.give_up(driver, slot, EndReason::Cancelled);
         self.run_ready(driver);
     }
 

@@ -51,6 +51,7 @@ mod token_prices;
 pub mod trace;
 mod trace_cache;
 mod unknown_model;
+mod unknown_target;
 mod upstream_notes;
 mod write;
 mod yaml;

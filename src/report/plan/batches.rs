@@ -53,7 +53,7 @@ pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
     for batch in &plan.batches {
         report.0.heading(&format!("{}, by workers", batch.workload));
         let line = |[workers, ended, finished, broken]: &[String; 4]| {
-            format!("  {workers:>8}{ended:>10}{finished:>12}  {}", super::fitted(broken, 46))
+            format!("  {workers:>8}{ended:>9}{finished:>18}  {}", super::fitted(broken, 41))
         };
         let head = report.0.style.faint(&line(&HEAD.map(str::to_owned)));
         report.0.line(&head);

@@ -1,8 +1,10 @@
 //! Describes the client: its retries, waits and bounds.
 
+use super::section;
 use crate::scenario::imitation::IMITATIONS;
 use crate::scenario::resolved::{
-    AdaptiveConcurrency, Cache, Client, Concurrency, CoolDown, Eject, EstimateError, Jitter, Pace, StatedWait,
+    AdaptiveConcurrency, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError, Jitter,
+    Pace, Scenario, StatedWait,
 };
 use provider::Nanos;
 use provider::units::{print_count, print_duration, print_number, print_share};
@@ -49,7 +51,18 @@ fn obeyed_waits(client: &Client) -> String {
     }
 }
 
-pub(super) fn client(client: &Client) -> Vec<String> {
+/// Appends a section for each client in use. The heading has the names of further clients.
+pub(super) fn sections(scenario: &Scenario, text: &mut String) {
+    for (_, client) in scenario.clients_in_use() {
+        let title = match client.name.as_str() {
+            DEFAULT_CLIENT => "Client".to_owned(),
+            name => format!("Client {name}"),
+        };
+        section(text, &title, lines(client));
+    }
+}
+
+fn lines(client: &Client) -> Vec<String> {
     let retry = &client.retry;
     let backoff = format!(
         "waits {} doubling to {}, {}",

@@ -30,7 +30,7 @@ impl Scenario {
             &format!("\n\nJobs arrive for {}{from}; seed {}.\n", print_duration(self.duration), self.seed);
         section(&mut text, "Providers", self.provider_lines());
         section(&mut text, "Routes", self.route_lines());
-        self.client_sections(&mut text);
+        client::sections(self, &mut text);
         section(&mut text, "Callers (of `quotalab gateway` only)", caller::lines(&self.callers));
         let workloads = self.workloads.iter().flat_map(|workload| {
             let route = &self.routes[workload.route.index()].name;
@@ -41,17 +41,6 @@ impl Scenario {
         section(&mut text, "Workload", workloads.collect());
         section(&mut text, "Expected", self.expect.iter().map(|rule| rule.text.clone()).collect());
         text
-    }
-
-    /// Appends a section for each client in use. The heading has the names of further clients.
-    fn client_sections(&self, text: &mut String) {
-        for (_, client) in self.clients_in_use() {
-            let title = match client.name.as_str() {
-                DEFAULT_CLIENT => "Client".to_owned(),
-                name => format!("Client {name}"),
-            };
-            section(text, &title, client::client(client));
-        }
     }
 
     fn provider_lines(&self) -> Vec<String> {

@@ -4,6 +4,7 @@
 
 mod caller;
 mod client;
+mod engines;
 mod offer;
 mod shape;
 mod upstream;
@@ -13,13 +14,14 @@ pub use client::{
     AdaptiveConcurrency, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError,
     Jitter, Pace, Retry, StatedWait,
 };
+pub use engines::MAX_ENGINES;
 pub use offer::{MAX_OFFER_SETS, Offer, OfferStart, OfferVariant, Offers, OwnedCounts, offer_sets};
 pub use shape::Shape;
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
 use super::trace::Recorded;
 use super::{KnownLimit, Note};
-use crate::ids::{ClientId, EngineId, RouteId, TargetId, WorkloadId};
+use crate::ids::{ClientId, RouteId, TargetId, WorkloadId};
 use crate::job::Priority;
 use provider::calendar::LocalClock;
 use provider::dist::Dist;
@@ -105,63 +107,7 @@ impl Scenario {
         let count = u16::try_from(self.targets.len()).expect("invariant: targets are numbered in 16 bits");
         (0..count).map(TargetId)
     }
-
-    /// Returns the client of workloads that name none, which is also that of the gateway.
-    ///
-    /// # Panics
-    /// Does not panic: every scenario has it.
-    #[must_use]
-    pub fn default_client(&self) -> &Client {
-        self.clients.first().expect("invariant: a scenario has a default client")
-    }
-
-    /// Returns the client of a workload.
-    #[must_use]
-    pub fn client_of(&self, workload: &Workload) -> &Client {
-        &self.clients[workload.client.index()]
-    }
-
-    /// Iterates over the clients that some workload names, in their order; if there is no workload, over the default client.
-    pub fn clients_in_use(&self) -> impl Iterator<Item = (ClientId, &Client)> {
-        let is_used = |id: ClientId| match &self.workloads[..] {
-            [] => id == ClientId::default(),
-            workloads => workloads.iter().any(|workload| workload.client == id),
-        };
-        (0..).map(ClientId).zip(&self.clients).filter(move |(id, _)| is_used(*id))
-    }
-
-    /// Returns the client of each engine of a run, by [`EngineId`]: one engine per process of every client in use.
-    #[must_use]
-    pub fn engines(&self) -> Vec<ClientId> {
-        let of = |(id, client): (ClientId, &Client)| std::iter::repeat_n(id, client.processes.into());
-        self.clients_in_use().flat_map(of).collect()
-    }
-
-    /// Returns the first engine of a workload's client, and the number of its engines.
-    ///
-    /// # Panics
-    /// If the workload is not one of this scenario.
-    #[must_use]
-    pub fn engines_of(&self, workload: &Workload) -> (EngineId, u16) {
-        let mut first = 0;
-        for (id, client) in self.clients_in_use() {
-            if id == workload.client {
-                return (EngineId(first), client.processes);
-            }
-            first += client.processes;
-        }
-        unreachable!("invariant: the client of a workload is in use")
-    }
-
-    /// Returns the longest deadline of the clients in use.
-    #[must_use]
-    pub fn longest_deadline(&self) -> Nanos {
-        self.clients_in_use().map(|(_, client)| client.deadline).max().unwrap_or_default()
-    }
 }
-
-/// The maximum number of engines of a run. Each has a state for every target, and every engine in use has timers.
-pub const MAX_ENGINES: u32 = 10_000;
 
 /// A model of an account, to which jobs can be sent.
 #[derive(Clone, Debug)]
