@@ -3,7 +3,9 @@
 //! A law test asserts `parse(render(decision)) == reply(decision)`, so a simulation may skip rendering and parsing
 //! without a difference to HTTP.
 
-use crate::engine::parse::{Unit, axis_of, cause_from_window, implied_window, is_plausible_wait};
+use crate::engine::parse::{
+    MAX_SHORT_WINDOW, Unit, axis_of, cause_from_window, implied_window, is_plausible_wait,
+};
 use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
 use crate::event::{AttemptFailure, AttemptOutcome, RefusalCause};
 use provider::config::Fault;
@@ -98,11 +100,15 @@ fn refused(now: Instant, denial: &Denial) -> Reply {
     // A call that exceeds the whole limit of output tokens is refused without `retry-after` (reported 2026-09).
     let has_header = !(denial.oversize && denial.axis == Axis::Otpm);
     let header_wait = denial.wait.filter(|_| has_header).and_then(whole_seconds);
-    let (length, kind) = if denial.oversize {
+    let (length, kind) = match denial.wait {
         // Only the header states the wait (captures of 413s).
-        (header_wait, WaitKind::Meaningless)
-    } else {
-        (denial.wait, WaitKind::UntilAdmitted)
+        _ if denial.oversize => (header_wait, WaitKind::Meaningless),
+        Some(wait) => (Some(wait), WaitKind::UntilAdmitted),
+        // Without a stated wait, a client can await the end of a short window.
+        None => {
+            let is_short = |window: &Nanos| cause == RefusalCause::ShortLimit && *window <= MAX_SHORT_WINDOW;
+            (window.filter(is_short), WaitKind::UntilWindowEnds)
+        }
     };
     let limit = LimitNumbers {
         axis,

@@ -75,6 +75,7 @@ pub use own_gateway::{BUDGET_ELSEWHERE, BUDGET_IN_USE, BUDGET_SPENT, ROUTE_ERROR
 pub use refusal::{Refusal, cause_from_window};
 pub use responder::Responder;
 pub use stream::Stream;
+pub use wait::MAX_SHORT_WINDOW;
 
 use super::Reply;
 use crate::event::{AttemptFailure, AttemptOutcome};

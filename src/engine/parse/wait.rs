@@ -143,7 +143,7 @@ const fn zone_of(dialect: Option<Dialect>) -> Option<&'static str> {
 }
 
 /// The longest window whose end is awaited if no wait is stated; for DashScope's limit on tokens it is a minute.
-const MAX_SHORT_WINDOW: Nanos = Nanos::from_secs(10);
+pub const MAX_SHORT_WINDOW: Nanos = Nanos::from_secs(10);
 /// Phrases of messages that may state a moment.
 const MOMENT_WORDS: [&str; 9] = [
     "reset",

@@ -59,6 +59,9 @@ impl Generator {
             entries.retain(|(word, _)| *word != "weights");
             entries.extend(is_weighted.then(|| ("weights", Tree::List(vec![Tree::text("3")]))));
         }
+        if map.name == "workload" && entries.iter().any(|(word, _)| *word == "batch") {
+            entries.retain(|(word, _)| *word != "arrivals");
+        }
         if self.one_in(2) {
             entries.reverse();
         }
@@ -106,6 +109,9 @@ impl Generator {
             (_, "requires" | "replaces") => Tree::List(Vec::new()),
             (Kind::Name(_), "account") => Tree::text("p"),
             (Kind::Count { max: 63, .. }, "max") => Tree::text("1"),
+            // A batch begins before the run ends, and all clients have a bounded number of processes.
+            (Kind::Duration { .. }, "from") => Tree::text("0s"),
+            (Kind::Count { .. }, "processes") => Tree::text("3"),
             (kind, _) => self.value(kind),
         }
     }
@@ -128,6 +134,7 @@ impl Generator {
     fn scalar(&mut self, kind: &Kind) -> String {
         match kind {
             Kind::Name(NameKind::Route) => "r".into(),
+            Kind::Name(NameKind::Client) => "default".into(),
             Kind::Name(NameKind::Target) => "p/default/m".into(),
             Kind::Name(NameKind::Variable) => (*self.pick(&["GROQ_API_KEY", "_k2"])).to_owned(),
             Kind::Name(NameKind::BaseUrl) => {
