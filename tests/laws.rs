@@ -8,6 +8,7 @@ mod inputs;
 mod log;
 mod queueing;
 mod reference_limits;
+mod replayed_load;
 mod reservation;
 mod swarm;
 mod waits;

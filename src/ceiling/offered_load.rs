@@ -9,7 +9,7 @@ use provider::{Instant, Nanos};
 /// Returns the mean number of jobs per second.
 ///
 /// The users of a closed workload slow down with the replies. Their offered load assumes that each reply takes as long as a
-/// request to the first step without queueing: waits, refusals and fallbacks lower it, and replies from the cache raise it.
+/// request to the first step without queueing, and that all calls of a step in a session take equally long: waits, refusals and fallbacks lower it, and replies from the cache raise it.
 #[expect(clippy::cast_precision_loss, reason = "an average for reports")]
 pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
     let duration = scenario.duration.max(Nanos(1));
@@ -25,10 +25,12 @@ pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: S
         }
         Arrivals::Users { users, think } => {
             let think = think.mean().max(MIN_THINK_TIME.as_secs_f64());
-            return f64::from(*users) / (think + first_step_seconds(scenario, workload, sizes));
+            let call = first_step_seconds(scenario, workload, sizes);
+            let busy = workload.sessions.as_ref().map_or(call, |sessions| sessions.mean_seconds(call));
+            return f64::from(*users) * workload.jobs_per_arrival() / (think + busy);
         }
     };
-    jobs / duration.as_secs_f64()
+    jobs * workload.jobs_per_arrival() / duration.as_secs_f64()
 }
 
 /// Returns the mean time of a request to the first step without queueing, in seconds: to its first target if they are used in

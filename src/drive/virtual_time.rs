@@ -137,7 +137,7 @@ fn run<F: Fold>(engine: &mut Engine, world: &mut World<'_, F>, delay: &mut impl 
                     let reply = world.take_reply(now, flight_index);
                     engine.handle_reply(world, now, slot, attempt, &reply);
                 }
-            } else if let Some((job, tag)) = world.next_arrival() {
+            } else if let Some((job, tag)) = world.next_arrival(now) {
                 engine.submit(world, now, job, tag);
             }
         }

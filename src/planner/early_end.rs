@@ -33,8 +33,10 @@ impl<'a> EarlyEnd<'a> {
         load: Load,
         is_time_up: &'a dyn Fn() -> bool,
     ) -> Self {
-        let is_closed =
-            scenario.workloads.iter().any(|workload| matches!(workload.arrivals, Arrivals::Users { .. }));
+        // How many jobs arrive depends on the replies.
+        let is_closed = scenario.workloads.iter().any(|workload| {
+            workload.sessions.is_some() || matches!(workload.arrivals, Arrivals::Users { .. })
+        });
         let of_run = |rule: &&Rule| rule.workload.is_none() && rule.window.is_none();
         let success = rules.iter().filter(|rule| rule.metric == Metric::Success).filter(of_run);
         let success = success.map(|rule| rule.value);

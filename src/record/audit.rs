@@ -2,12 +2,13 @@
 //!
 //! The fold checks laws 1 (jobs end once), 2 (attempts end once), 3 (causes before effects), 4 (time never goes
 //! back), 8 (no attempt before a cool-down ends), 9 (reservations are settled once), 14 (attempts, queue and waiting
-//! stay within their bounds), 15 (a follower ends with its leader or is promoted) and 16 (no attempt after the first
-//! byte of an answer). It keeps jobs and attempts only while they are in flight. Ids only rise, so an id that is not kept is
+//! stay within their bounds), 15 (a follower ends with its leader or is promoted) 16 (no attempt after the first
+//! byte of an answer) and 21 (tasks end once, after their calls). It keeps jobs and attempts only while they are in flight. Ids only rise, so an id that is not kept is
 //! either new or that of a job or an attempt that has ended.
 
 use super::Fold;
 use super::coalescing::CoalescingAudit;
+use super::task_audit::TaskAudit;
 use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, ProviderDecision};
 use crate::ids::{AttemptId, JobId, TargetId};
 use crate::scenario::Scenario;
@@ -53,6 +54,7 @@ pub struct Audit {
     next_attempt: u64,
     jobs: FxHashMap<JobId, TrackedJob>,
     coalescing: CoalescingAudit,
+    tasks: TaskAudit,
     attempts: FxHashMap<AttemptId, TrackedAttempt>,
     /// By target, the end of its cool-down.
     cool_down: Vec<Instant>,
@@ -116,6 +118,7 @@ impl Audit {
             next_attempt: 0,
             jobs: FxHashMap::default(),
             coalescing: CoalescingAudit::default(),
+            tasks: TaskAudit::new(scenario, slack),
             attempts: FxHashMap::default(),
             cool_down: vec![Instant::ZERO; scenario.targets.len()],
             violations: Vec::new(),
@@ -136,6 +139,9 @@ impl Audit {
             if tracked.provider == ProviderState::Admitted && tracked.client != ClientState::Waiting {
                 self.violation(9, None, format!("the reservation of attempt {} is never settled", attempt.0));
             }
+        }
+        if let Some(what) = self.tasks.finish() {
+            self.violation(21, None, what);
         }
         (self.violations, self.violation_count)
     }
@@ -337,7 +343,8 @@ impl Fold for Audit {
             EventKind::Arrived { .. }
             | EventKind::Decided { .. }
             | EventKind::Settled { .. }
-            | EventKind::CoolDownBegan { .. } => {}
+            | EventKind::CoolDownBegan { .. }
+            | EventKind::Task(_) => {}
             _ => self.check(in_flight, 1, event, "the job is not in flight"),
         }
         // A follower that is shed before its leader ends gets no answer.
@@ -347,6 +354,9 @@ impl Fold for Audit {
         }
         if let Some(what) = self.coalescing.event(event) {
             self.violation(15, Some(event), what);
+        }
+        if let Some(what) = self.tasks.event(event) {
+            self.violation(21, Some(event), what);
         }
         match event.kind {
             EventKind::Arrived { scheduled, deadline, .. } => self.arrived(event, scheduled, deadline),
@@ -383,7 +393,7 @@ impl Fold for Audit {
             }
             EventKind::Promoted { leader, attempt } => self.promoted(event, leader, attempt),
             EventKind::Done(ref end) => self.done(event, end),
-            EventKind::FellBack { .. } => {}
+            EventKind::FellBack { .. } | EventKind::Task(_) => {}
         }
     }
 }

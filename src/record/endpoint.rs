@@ -128,7 +128,11 @@ impl EndpointResult {
             Metric::FallbackShare => self.fallback_share.is_some() || self.answers == 0,
             Metric::AttemptsPerJob => self.attempts_per_job.is_some(),
             Metric::LimitedShare | Metric::Cost | Metric::Headroom => false,
-            Metric::Success | Metric::Goodput | Metric::CutShare | Metric::Percentile(..) => true,
+            Metric::Success
+            | Metric::TaskSuccess
+            | Metric::Goodput
+            | Metric::CutShare
+            | Metric::Percentile(..) => true,
         }
     }
 

@@ -233,6 +233,7 @@ impl Recorder {
             max_tokens: workload.max_tokens,
             cut_bound: CutBound::of(&self.scenario, workload),
             latency_s: self.quantiles(&counts.latency),
+            tasks: workload.sessions.as_ref().map(|_| counts.tasks.finish(|times| self.quantiles(times))),
             worst_window,
         })
         .collect()

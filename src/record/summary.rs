@@ -14,6 +14,7 @@ use super::findings::{self, Finding};
 use super::rule_result::RuleResult;
 use super::series::Series;
 pub use super::target_result::{Limit, Target};
+use super::tasks::Tasks;
 use super::trace::JobTrace;
 use super::worst_window::WorstWindow;
 pub use crate::formatting::Unit;
@@ -133,7 +134,10 @@ impl Summary {
             &mut summary.queue_s,
             &mut summary.service_s,
         ];
-        let workloads = summary.workloads.iter_mut().map(|workload| &mut workload.latency_s);
+        let workloads = summary.workloads.iter_mut().flat_map(|workload| {
+            std::iter::once(&mut workload.latency_s)
+                .chain(workload.tasks.as_mut().map(|tasks| &mut tasks.latency_s))
+        });
         quantiles
             .into_iter()
             .chain(workloads)
@@ -337,6 +341,9 @@ pub struct Workload {
     pub cut_bound: CutBound,
     /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
     pub latency_s: Quantiles,
+    /// Its tasks; `None` unless its jobs are the calls of sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<Tasks>,
     /// Its worst window of time; `None` if the run is too short or has too few jobs to compare windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst_window: Option<WorstWindow>,

@@ -18,6 +18,7 @@ mod page;
 mod palette;
 pub mod plan;
 pub mod presets;
+mod tasks;
 mod terminal;
 pub mod text;
 mod text_layout;

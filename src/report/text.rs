@@ -5,6 +5,7 @@ use super::chart::time_parts;
 use super::endpoint;
 use super::facts::{self, STATISTICS, Use};
 use super::notes;
+use super::tasks;
 use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, wrap};
 use super::verdict;
@@ -30,6 +31,7 @@ pub fn render(summary: &Summary, style: Style) -> String {
     report.run(summary);
     report.jobs(summary);
     report.times(summary);
+    report.tasks(summary);
     report.breakdown(summary);
     match &summary.endpoint {
         Some(endpoint) => report.endpoint(endpoint),
@@ -97,6 +99,18 @@ impl RunReport {
         }
         if let Some(effect) = facts::delay_effect(summary) {
             self.value("delays", &effect);
+        }
+    }
+
+    fn tasks(&mut self, summary: &Summary) {
+        for (name, tasks) in tasks::of(summary) {
+            self.0.heading(&format!("tasks of {}", fitted(name, 40)));
+            for (label, value) in tasks::lines(tasks) {
+                self.value(label, &value);
+            }
+        }
+        if tasks::of(summary).next().is_some() {
+            self.0.faint(tasks::LEGEND);
         }
     }
 

@@ -2,13 +2,14 @@
 //! attempts than sending every job if nothing is refused, and a promoted follower is tried before it is given up.
 
 use super::Run;
+use super::replayed_load::ReplayedLoad;
 use crate::story::parse;
 use proptest::prelude::*;
 use provider::{Instant, Nanos};
 use quotalab::drive::virtual_time;
 use quotalab::event::{Event, EventKind, JobOutcome};
 use quotalab::ids::JobId;
-use quotalab::load::Load;
+use quotalab::job::Arrival;
 use quotalab::record::Fold;
 use quotalab::scenario::Scenario;
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 /// Checks that of identical jobs at most one has an attempt in flight. Events do not record fingerprints, so the load is
 /// generated a second time.
 pub(super) struct IdenticalJobs {
-    load: Load,
+    load: ReplayedLoad,
     coalesces: bool,
     /// The fingerprint of each job in flight.
     fingerprints: BTreeMap<JobId, u64>,
@@ -28,7 +29,7 @@ pub(super) struct IdenticalJobs {
 impl IdenticalJobs {
     pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
-            load: Load::new(scenario),
+            load: ReplayedLoad::new(scenario),
             coalesces: scenario.client.coalesce,
             fingerprints: BTreeMap::new(),
             sender: BTreeMap::new(),
@@ -47,12 +48,10 @@ impl IdenticalJobs {
 
 impl Fold for IdenticalJobs {
     fn event(&mut self, event: &Event) {
+        if let Some(Arrival { job, .. }) = self.load.event(event) {
+            self.fingerprints.insert(job.id, job.fingerprint);
+        }
         match event.kind {
-            EventKind::Arrived { .. } => {
-                let job = self.load.next().expect("every job comes from the load").job;
-                assert_eq!(job.id, event.job, "jobs are numbered in order of arrival");
-                self.fingerprints.insert(job.id, job.fingerprint);
-            }
             EventKind::Coalesced { leader }
                 if self.fingerprints.get(&leader) != self.fingerprints.get(&event.job) =>
             {
@@ -62,9 +61,8 @@ impl Fold for IdenticalJobs {
             EventKind::Replied { .. } | EventKind::AttemptCancelled { .. } => {
                 self.sender.remove(&self.fingerprints[&event.job]);
             }
-            EventKind::Done(end) => {
+            EventKind::Done(_) => {
                 self.fingerprints.remove(&event.job);
-                self.load.finished(event.at, end.workload);
             }
             _ => {}
         }

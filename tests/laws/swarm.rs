@@ -251,7 +251,33 @@ fn client(tape: &mut Tape<'_>, out: &mut String) {
     );
 }
 
+fn sessions(tape: &mut Tape<'_>, out: &mut String, number: u32, begin: &str) {
+    let turns = tape.pick(&["1", "{ mean: 2 }"]);
+    let calls = tape.pick(&["2", "{ min: 1, max: 9 }", "1"]);
+    let fan_out = tape.pick(&["1", "{ values: [1, 4] }"]);
+    let tool_time = tape.pick(&["0s", "{ mean: 300ms }"]);
+    let context = tape.pick(&["{ first: 100 }", "{ first: { min: 1, max: 300 }, growth: { mean: 80 } }"]);
+    let cached = tape.pick(&["0%", "60%", "100%"]);
+    let max_tokens = tape.pick(&["", ", max_tokens: 64"]);
+    let begin = begin.trim_end_matches(" }");
+    let _ = writeln!(
+        out,
+        "  - {{ name: w{number}, route: r{}, completion: {{ mean: 60 }}{max_tokens}, sessions: {begin}, turns: {turns}, think: 1s, \
+         calls: {calls}, fan_out: {fan_out}, tool_time: {tool_time}, context: {context}, cached: {cached} }} }}",
+        number % 2
+    );
+}
+
 fn workload(tape: &mut Tape<'_>, out: &mut String, number: u32) {
+    let sessions = tape.pick(&[
+        "",
+        "",
+        "{ rate: 2/s, deadline: 5s }",
+        "{ arrivals: { users: 3, think: 1s }, leave: 40% }",
+    ]);
+    if !sessions.is_empty() {
+        return self::sessions(tape, out, number, sessions);
+    }
     let arrivals = tape.pick(&[
         "{ poisson: 2/s }",
         "{ constant: 5/s }",

@@ -3,10 +3,10 @@
 use super::kind::modelled;
 use super::rule::{METRICS, TIMES};
 use super::table::{
-    ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, BUDGET, CACHE, CALLER, CLIENT, CONCURRENCY, EJECT, ESTIMATE,
-    EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER, REPEATS,
-    RESERVE, RETRY, SCENARIO, SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS, WHAT_IF,
-    WORKLOAD,
+    ACCOUNT, ARRIVAL_STEP, ARRIVALS, BACKOFF, BUDGET, CACHE, CALLER, CLIENT, CONCURRENCY, COUNT_DIST, EJECT,
+    ESTIMATE, EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL, PACE, PRICE, PROVIDER,
+    REPEATS, RESERVE, RETRY, SCENARIO, SESSION_CONTEXT, SESSIONS, SHAPE_MAP, STATED_WAIT, STEP, TIME_DIST,
+    TOKEN_DIST, TRACE_COLUMNS, WHAT_IF, WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
 use crate::scenario::resolved::Metric;
@@ -23,7 +23,19 @@ pub(super) const CHAPTERS: [(&str, &[&Map]); 8] = [
     ("Callers of the gateway", &[&CALLER, &BUDGET]),
     (
         "Workloads",
-        &[&WORKLOAD, &ARRIVALS, &TRACE_COLUMNS, &SHAPE_MAP, &ARRIVAL_STEP, &REPEATS, &TOKEN_DIST, &TIME_DIST],
+        &[
+            &WORKLOAD,
+            &ARRIVALS,
+            &TRACE_COLUMNS,
+            &SHAPE_MAP,
+            &ARRIVAL_STEP,
+            &REPEATS,
+            &SESSIONS,
+            &SESSION_CONTEXT,
+            &TOKEN_DIST,
+            &TIME_DIST,
+            &COUNT_DIST,
+        ],
     ),
     ("What-ifs", &[&WHAT_IF]),
 ];

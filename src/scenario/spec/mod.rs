@@ -16,6 +16,7 @@ mod model;
 mod provider;
 mod reserve;
 mod route;
+mod sessions;
 mod what_if;
 mod workload;
 
@@ -29,6 +30,7 @@ pub(super) use answers::Answer;
 pub(super) use arrivals::{ArrivalsSpec, TraceSpec};
 pub(super) use provider::ProviderSpec;
 pub(super) use route::{RouteSpec, StepSpec};
+pub(super) use sessions::SessionsSpec;
 use std::path::Path;
 pub(super) use what_if::WhatIfSpec;
 pub(super) use workload::WorkloadSpec;

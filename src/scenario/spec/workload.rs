@@ -3,6 +3,7 @@
 use super::arrivals::{ArrivalsSpec, arrivals, shape};
 use super::caller::priority;
 use super::dist::dist;
+use super::sessions::{SessionsSpec, sessions};
 use crate::job::Priority;
 use crate::scenario::diagnostics::{Diagnostics, Location, Name};
 use crate::scenario::language::{Data, Fields, Value};
@@ -18,6 +19,8 @@ pub(in crate::scenario) struct WorkloadSpec {
     pub(in crate::scenario) route: Option<Name>,
     /// When its jobs arrive; `None` if that was absent or invalid.
     pub(in crate::scenario) arrivals: Option<ArrivalsSpec>,
+    /// The sessions whose calls are its jobs, in place of `arrivals`.
+    pub(in crate::scenario) sessions: Option<SessionsSpec>,
     /// The factor of each hour of the day; `None` if the rate has no shape.
     pub(in crate::scenario) shape: Option<[f64; 24]>,
     /// Prompt tokens; unused with a trace, which contains its own.
@@ -42,12 +45,16 @@ pub(in crate::scenario) struct WorkloadSpec {
 pub(super) fn workload(value: &Value, diagnostics: &Diagnostics) -> Option<WorkloadSpec> {
     let fields = value.fields()?;
     let in_arrivals = fields.fields("arrivals");
-    check_token_sources(fields, in_arrivals.is_some_and(|fields| fields.is_given("trace")), diagnostics);
+    if !fields.is_given("sessions") {
+        let is_trace = in_arrivals.is_some_and(|fields| fields.is_given("trace"));
+        check_token_sources(fields, is_trace, diagnostics);
+    }
     let tokens = |word: &str| fields.get(word).and_then(|value| dist(value, diagnostics));
     Some(WorkloadSpec {
         name: fields.name("name").unwrap_or_else(|| empty_name(&fields.at)),
         route: fields.name("route"),
         arrivals: in_arrivals.and_then(|fields| arrivals(fields, diagnostics)),
+        sessions: fields.fields("sessions").map(|fields| sessions(fields, diagnostics)),
         shape: in_arrivals.and_then(|fields| shape(fields, diagnostics)),
         prompt: tokens("prompt").unwrap_or(Dist::Constant(0.0)),
         cached_prompt: fields

@@ -2,6 +2,7 @@
 
 use super::caller::PRIORITY;
 use super::dist::{TIME_OR_DIST, TOKEN_COUNT, TOKENS_OR_DIST};
+use super::sessions::SESSIONS;
 use super::{
     Choice, Form, Kind, LENGTH, MAX_STATED_TOKENS, Map, NOT_MODELLED, NameKind, OFFSET, Refused, TOKEN_DIST,
     choice, word,
@@ -20,12 +21,18 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "chat",
             "The route that its jobs take. May be absent if there is only one.",
         ),
-        word("arrivals", Kind::Map(&ARRIVALS), "{poisson: 250/min}", "When jobs arrive.").required(),
+        word("arrivals", Kind::Map(&ARRIVALS), "{poisson: 250/min}", "When jobs arrive."),
+        word(
+            "sessions",
+            Kind::Map(&SESSIONS),
+            "{rate: 300/h, calls: {min: 5, max: 40}, context: {first: 4k, growth: 1500}, deadline: 60s}",
+            "Jobs that depend on each other, in place of `arrivals`: agents and conversations.",
+        ),
         word(
             "prompt",
             TOKENS_OR_DIST,
             "{p50: 800, p95: 3000}",
-            "Tokens of a prompt, rounded to a whole number from 1 to 1M. Required except with a trace, which contains its own.",
+            "Tokens of a prompt, rounded to a whole number from 1 to 1M. Required except with a trace, which contains its own, and with `sessions`, whose `context` it is.",
         ),
         word(
             "cached_prompt",
@@ -70,7 +77,18 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
         .default("false"),
         PRIORITY,
     ],
-    forms: &[],
+    forms: &[
+        Form {
+            requires: &[&["arrivals"]],
+            allows: &["prompt", "cached_prompt", "repeats"],
+            example: "{name: chat, route: chat, arrivals: {poisson: 250/min}, prompt: {p50: 800, p95: 3000}}",
+        },
+        Form {
+            requires: &[&["sessions"]],
+            allows: &[],
+            example: "{name: agents, route: chat, sessions: {rate: 300/h, calls: 8, context: {first: 4k, growth: 1500}}}",
+        },
+    ],
     refused: &[],
 };
 
