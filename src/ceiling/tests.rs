@@ -102,6 +102,7 @@ pub(super) fn workload(route: u16, per_minute: f64) -> Workload {
         repeats: None,
         stream: false,
         deferrable: false,
+        sessions: None,
         priority: crate::job::Priority::default(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod caller;
 mod client;
+mod sessions;
 mod upstream;
 
 use super::resolved::{Arrivals, CachedPrompt, DEFAULT_CLIENT, GapDist, Pick, Scenario, Shape, Workload};
@@ -215,8 +216,10 @@ fn limit(limit: &Limit) -> String {
 /// Formats how long a call takes.
 fn latency(latency: &Latency) -> String {
     let mut text = match &latency.service {
-        ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
+        ServiceTimeDist::Split { before_prefill, prefill_speed, cached_prefill_speed, decode_speed } => {
             let prefill = prefill_speed.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
+            let cached = cached_prefill_speed.map(|speed| format!(" (cached at {})", print_number(speed)));
+            let prefill = prefill.map(|text| text + &cached.unwrap_or_default());
             format!(
                 "first token after {}{}, then {} tok/s",
                 dist(before_prefill, &seconds),
@@ -305,13 +308,19 @@ fn workload_lines(
         Priority::Batch => ", batch",
     };
     let mut lines = vec![format!(
-        "{} on route {route}{client}: {}{}{priority}",
+        "{} on route {route}{client}: {}{}{}{priority}",
         workload.name,
+        if workload.sessions.is_some() { "sessions, " } else { "" },
         arrivals(&workload.arrivals),
         shape.unwrap_or_default()
     )];
     let bound = workload.max_tokens.map(|max| format!(", max_tokens {max}")).unwrap_or_default();
     let bound = bound + &cut_answers(workload, cut_share);
+    if let Some(sessions) = &workload.sessions {
+        lines.extend(sessions::lines(sessions));
+        lines.push(format!("  completion {} tokens{bound}", dist(&workload.completion, &print_number)));
+        return lines;
+    }
     if matches!(workload.arrivals, Arrivals::Trace { .. }) {
         lines.push(format!("  tokens as recorded{bound}"));
     } else {

@@ -5,6 +5,7 @@
 mod caller;
 mod client;
 mod offer;
+mod sessions;
 mod shape;
 mod upstream;
 
@@ -14,6 +15,7 @@ pub use client::{
     Jitter, Pace, Retry, StatedWait,
 };
 pub use offer::{MAX_OFFER_SETS, Offer, OfferStart, OfferVariant, Offers, OwnedCounts, offer_sets};
+pub use sessions::{MAX_FAN_OUT, MAX_STEPS, MAX_TURNS, Sessions, whole};
 pub use shape::Shape;
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
@@ -244,15 +246,18 @@ pub struct Workload {
     pub route: RouteId,
     /// The client that handles its jobs.
     pub client: ClientId,
-    /// When they arrive.
+    /// When they arrive; with [`Self::sessions`], when those begin.
     pub arrivals: Arrivals,
+    /// The sessions whose calls are the jobs; `None` if the jobs do not depend on each other.
+    pub sessions: Option<Box<Sessions>>,
     /// The factors of the rate over a day or a week of local time. `None` for a constant factor of 1.
     pub shape: Option<Shape>,
     /// The local time of the run, as [`Scenario::clock`].
     pub clock: LocalClock,
-    /// Prompt tokens; unused with a trace, which contains its own.
+    /// Prompt tokens; unused with a trace, which contains its own. With sessions, which have their own as well, the distribution over
+    /// all calls of sessions that run to their end: for arithmetic on independent jobs.
     pub prompt: Dist,
-    /// How much of a job's prompt is found in the provider's prefix cache.
+    /// How much of a job's prompt is found in the provider's prefix cache; with sessions, as for `prompt`.
     pub cached_prompt: CachedPrompt,
     /// Completion tokens, unless `max_tokens` or the model cuts the completion short; unused with a trace, which contains its
     /// own.
@@ -269,6 +274,29 @@ pub struct Workload {
     pub deferrable: bool,
     /// The rank of its jobs among those that wait.
     pub priority: Priority,
+}
+
+impl Workload {
+    /// Returns the mean number of jobs per arrival: one, or the calls of a session.
+    #[must_use]
+    pub fn jobs_per_arrival(&self) -> f64 {
+        self.sessions.as_ref().map_or(1.0, |sessions| sessions.calls_per_session())
+    }
+
+    /// Returns the prompts below which no prompt is: the first ones of sessions, whose contexts grow, or all.
+    #[must_use]
+    pub fn first_prompt(&self) -> &Dist {
+        self.sessions.as_ref().map_or(&self.prompt, |sessions| &sessions.first)
+    }
+
+    /// Sets the sizes of independent jobs that correspond to the sessions, after a change of either; without sessions it has no
+    /// effect.
+    pub(crate) fn update_sizes(&mut self) {
+        if let Some(sessions) = &self.sessions {
+            let calls = sessions.as_independent(&self.completion, self.max_tokens);
+            (self.prompt, self.cached_prompt) = (calls.prompt, calls.cached_prompt);
+        }
+    }
 }
 
 /// How much of a job's prompt is found in the provider's prefix cache.
@@ -401,6 +429,8 @@ pub struct Rule {
 pub enum Metric {
     /// Jobs that succeeded ÷ jobs that ended.
     Success,
+    /// Tasks that succeeded ÷ tasks that ended.
+    TaskSuccess,
     /// Jobs that succeeded, per second.
     Goodput,
     /// A percentile (50, 90, 95 or 99) of a time.
@@ -422,7 +452,7 @@ pub enum Metric {
     FinishedBy,
 }
 
-/// A time that is measured for every job that succeeded.
+/// A time that is measured for every job, or every task, that succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Time {
     /// From the scheduled arrival to the end of the reply.
@@ -431,6 +461,8 @@ pub enum Time {
     FirstToken,
     /// In the client's queue, until [`Client::concurrency`] allows an attempt.
     Queue,
+    /// Of tasks: from the first call's scheduled arrival to the end of the last reply.
+    Task,
 }
 
 /// How two numbers are compared.
