@@ -27,7 +27,7 @@ from simulator import Simulation
 SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
 SEEDS = 20
 # The numbers of seeds of scenarios whose runs have very many jobs or few.
-SEEDS_OF = {"05-year-of-growth": 6, "09-burst-in-the-hour": 40, "10-outage-and-hangs": 60, "14-batch-beside-a-chat": 10}
+SEEDS_OF = {"05-year-of-growth": 6, "09-burst-in-the-hour": 40, "10-outage-and-hangs": 60, "14-batch-beside-a-chat": 10, "16-agents": 10}
 
 # Scenarios that quotalab does not simulate by the rules. They are shown and must disagree: remove one from this set when it agrees.
 PENDING: set[str] = set()
