@@ -2,11 +2,16 @@
 //! are folds over it ([`crate::record::Fold`]).
 //!
 //! The engine emits all events except [`EventKind::Decided`] and [`EventKind::Settled`], which the driver emits for the
-//! provider, and the two events of a job that a late load generator sheds. Instants never decrease from one event to the next (law 4).
+//! provider, [`EventKind::Task`], and the two events of a job that a late load generator sheds. Instants never decrease from one event to the next (law 4).
+
+mod local_failure;
+mod task;
 
 use crate::ids::{AttemptId, EngineId, JobId, TargetId, WorkloadId};
+pub use local_failure::LocalFailure;
 use provider::{Axis, Instant, Nanos, Usage};
 use serde::{Deserialize, Serialize};
+pub use task::{TaskEnd, TaskEvent, TaskOutcome, TaskStart};
 
 /// One event of one job.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -141,6 +146,8 @@ pub enum EventKind {
     },
     /// It ended.
     Done(JobEnd),
+    /// The task that it belongs to begins with it or has ended.
+    Task(TaskEvent),
 }
 
 /// How a job ended and where its time went: `queue + wait + service + failed_attempts` is its latency.
@@ -371,30 +378,4 @@ pub enum AttemptFailure {
     Garbage,
     /// The request was not sent: this machine lacks what a connection needs.
     Local(LocalFailure),
-}
-
-/// What this machine lacks for a connection of a live run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LocalFailure {
-    /// File descriptors: the limit of the process or of the system is reached.
-    Descriptors,
-    /// Ports: every local port for this address is taken.
-    Ports,
-    /// Memory, or buffers of the kernel.
-    Memory,
-}
-
-impl LocalFailure {
-    /// Every failure.
-    pub const ALL: [Self; 3] = [Self::Descriptors, Self::Ports, Self::Memory];
-
-    /// Returns the name in results and in the event log.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Descriptors => "local_descriptors",
-            Self::Ports => "local_ports",
-            Self::Memory => "local_memory",
-        }
-    }
 }

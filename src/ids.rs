@@ -28,6 +28,10 @@ pub struct EngineId(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
+/// A task of a workload of sessions, numbered in order of beginning from zero; never used twice in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub u64);
+
 /// An attempt; never used twice in a run. Every engine numbers its attempts in order of sending, from its own number in steps of the number
 /// of engines: with one engine 0, 1, 2, …
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

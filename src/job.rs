@@ -75,4 +75,6 @@ pub struct Arrival {
     pub job: Job,
     /// For the provider.
     pub truth: Truth,
+    /// What the driver hands back to the load when the job ends: the index of its session; 0 if it has none.
+    pub origin: u32,
 }

@@ -11,6 +11,7 @@ mod log;
 mod picks;
 mod queueing;
 mod reference_limits;
+mod replayed_load;
 mod reservation;
 mod swarm;
 mod waits;

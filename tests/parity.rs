@@ -24,7 +24,7 @@ use std::thread;
 use tokio::runtime;
 use tokio::sync::mpsc;
 
-const SCENARIOS: [(&str, &str); 6] = [
+const SCENARIOS: [(&str, &str); 7] = [
     (
         "requests: four in five refused",
         "
@@ -103,6 +103,19 @@ providers:
 routes: { r: [{ of: [first/default/m] }, { of: [second/default/m] }] }
 client: { retry: { attempts: 2, obey_retry_after: false } }
 workload: [{ name: w, route: r, arrivals: { poisson: 40/s }, prompt: { min: 100, max: 460 }, cached_prompt: 50%, completion: 20, max_tokens: 60 }]
+",
+    ),
+    (
+        "sessions: steps that wait for the calls before, and users who leave",
+        "
+name: sessions
+duration: 10s
+providers: { p: { models: { m: {
+  context: 900, latency: { first_token: { p50: 200ms, p95: 400ms }, prefill: 2k tok/s, output: 200 tok/s, network: 0s } } } } }
+routes: { r: [{ of: [p/default/m] }] }
+workload: [{ name: w, route: r, completion: 20, max_tokens: 60,
+             sessions: { rate: 8/s, calls: { min: 1, max: 9 }, fan_out: { values: [1, 2] }, tool_time: { mean: 100ms },
+                         context: { first: 100, growth: 50 }, cached: 50%, deadline: 30s } }]
 ",
     ),
 ];
@@ -256,6 +269,13 @@ fn compare(table: &mut Table, simulated: &Summary, real: &Summary) {
     table.count("jobs succeeded", counts(|run| run.jobs.succeeded));
     table.count("jobs coalesced", counts(|run| run.jobs.joined));
     table.count("attempts", counts(|run| run.attempts.total));
+    for (simulated, real) in simulated.workloads.iter().zip(&real.workloads) {
+        if let (Some(simulated), Some(real)) = (&simulated.tasks, &real.tasks) {
+            table.row("tasks", (simulated.offered as f64, real.offered as f64), 0.0);
+            table.count("tasks succeeded", (simulated.succeeded, real.succeeded));
+            table.count("tasks failed", (simulated.failed, real.failed));
+        }
+    }
     for (simulated, real) in simulated.targets.iter().zip(&real.targets) {
         table.count(&format!("served by {}", simulated.name), (simulated.ok, real.ok));
         let axes: BTreeSet<_> = simulated.limited_by.keys().chain(real.limited_by.keys()).collect();

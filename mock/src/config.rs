@@ -328,6 +328,10 @@ pub enum ServiceTimeDist {
         before_prefill: Dist,
         /// Prompt tokens read per second; reading them delays the first token. `None`: the length of the prompt adds nothing.
         prefill_speed: Option<f64>,
+        /// Cached tokens of the prompt per second, in place of `prefill_speed`; `None` if they are not read: a provider skips what it
+        /// finds in its prefix cache (Cerebras, "Prompt caching": "Reusing cached blocks skips the processing phase for those
+        /// tokens", inference-docs.cerebras.ai, 2026).
+        cached_prefill_speed: Option<f64>,
         /// Completion tokens written per second after the first.
         decode_speed: f64,
     },

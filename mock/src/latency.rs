@@ -44,8 +44,11 @@ impl Latency {
         debug_assert!(slowdown >= 0.0, "invariant: a slowdown is not negative, found {slowdown}");
         let mut stream = truth.stream_for(DrawPurpose::Service);
         let (first_token, decode) = match &self.service {
-            ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
-                let prefill = prefill_speed.map_or(0.0, |speed| f64::from(usage.prompt_tokens) / speed);
+            ServiceTimeDist::Split { before_prefill, prefill_speed, cached_prefill_speed, decode_speed } => {
+                let seconds =
+                    |tokens: u32, speed: &Option<f64>| speed.map_or(0.0, |speed| f64::from(tokens) / speed);
+                let prefill = seconds(usage.prompt_tokens - usage.cached_tokens, prefill_speed)
+                    + seconds(usage.cached_tokens, cached_prefill_speed);
                 let tokens_after_first = f64::from(usage.completion_tokens.saturating_sub(1));
                 (before_prefill.sample(&mut stream) + prefill, tokens_after_first / decode_speed)
             }
@@ -105,6 +108,7 @@ mod tests {
         let service = ServiceTimeDist::Split {
             before_prefill: Dist::Constant(0.25),
             prefill_speed: Some(1000.0),
+            cached_prefill_speed: None,
             decode_speed: 100.0,
         };
         let latency = Latency::new(service);
@@ -122,6 +126,26 @@ mod tests {
         assert_eq!(split_service_time(4.0, 201), expected(3000, 8000));
         assert_eq!(split_service_time(1.0, 1), expected(750, 0));
         assert_eq!(split_service_time(1.0, 0), expected(750, 0));
+    }
+
+    /// Cached tokens are read at a speed of their own, or not at all; each cached token saves the difference.
+    #[test]
+    fn cached_tokens_are_read_at_their_own_speed() {
+        let first_token = |cached_prefill_speed, cached_tokens| {
+            let service = ServiceTimeDist::Split {
+                before_prefill: Dist::Constant(0.25),
+                prefill_speed: Some(1000.0),
+                cached_prefill_speed,
+                decode_speed: 100.0,
+            };
+            let usage = Usage { prompt_tokens: 500, completion_tokens: 1, cached_tokens };
+            Latency::new(service).service_time(Truth::default(), usage, 1.0).first_token
+        };
+        let speeds = [None, Some(4000.0), Some(1000.0)];
+        let of = |cached| speeds.map(|speed| first_token(speed, cached));
+        assert_eq!(of(0), [750, 750, 750].map(Nanos::from_millis));
+        assert_eq!(of(400), [350, 450, 750].map(Nanos::from_millis));
+        assert_eq!(of(500), [250, 375, 750].map(Nanos::from_millis));
     }
 
     #[test]

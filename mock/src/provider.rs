@@ -318,6 +318,7 @@ mod tests {
         let service = config::ServiceTimeDist::Split {
             before_prefill: first_token,
             prefill_speed: None,
+            cached_prefill_speed: None,
             decode_speed: 10.0,
         };
         let model = ModelConfig {

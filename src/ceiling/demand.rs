@@ -187,8 +187,10 @@ impl Sizes {
     pub(super) fn service_seconds(self, latency: &Latency) -> f64 {
         match &latency.service {
             ServiceTimeDist::Total(total) => total.mean(),
-            ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
-                let prefill = prefill_speed.map_or(0.0, |speed| self.prompt / speed);
+            ServiceTimeDist::Split { before_prefill, prefill_speed, cached_prefill_speed, decode_speed } => {
+                let seconds = |tokens: f64, speed: &Option<f64>| speed.map_or(0.0, |speed| tokens / speed);
+                let prefill = seconds(self.prompt - self.cached, prefill_speed)
+                    + seconds(self.cached, cached_prefill_speed);
                 // Decoding begins after the first token.
                 before_prefill.mean() + prefill + (self.completion - 1.0).max(0.0) / decode_speed
             }

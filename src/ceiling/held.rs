@@ -359,8 +359,8 @@ impl Calls<'_> {
     /// Returns the least that a call reserves.
     pub(super) fn smallest_reservation(&self, axis: Axis) -> f64 {
         let is_free = self.model.reserve.cached == CachedTokens::Free;
-        let prompt =
-            if axis == Axis::Otpm || is_free { 0.0 } else { smallest_sample(&self.workload.prompt).max(1.0) };
+        let first = smallest_sample(self.workload.first_prompt()).max(1.0);
+        let prompt = if axis == Axis::Otpm || is_free { 0.0 } else { first };
         libm::floor(prompt) + f64::from(self.max_tokens.min(MAX_TOKENS))
     }
 
@@ -376,21 +376,21 @@ impl Calls<'_> {
         f64::from(self.model.reserve.output_weight)
     }
 
-    /// Returns the longest service time, in seconds; `None` if it is not bounded, or if the model has slots, which prolong it.
+    /// Returns the longest service time, in seconds; `None` if it is not bounded, as with slots or with contexts that grow.
     fn longest_service_seconds(&self) -> Option<f64> {
         let latency = &self.model.latency;
-        if latency.slots.is_some() {
+        if latency.slots.is_some() || self.workload.sessions.is_some() {
             return None;
         }
         match &latency.service {
             ServiceTimeDist::Total(total) => largest_sample(total),
-            ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
+            ServiceTimeDist::Split { before_prefill, prefill_speed, cached_prefill_speed, decode_speed } => {
                 let longest = largest_sample(&self.workload.completion).unwrap_or(f64::INFINITY);
-                let prefill = match prefill_speed {
+                let speeds = prefill_speed.iter().chain(cached_prefill_speed);
+                let prefill = match speeds.copied().reduce(f64::min) {
                     Some(speed) => libm::ceil(largest_sample(&self.workload.prompt)?).max(1.0) / speed,
                     None => 0.0,
                 };
-                // Decoding begins after the first token.
                 let decode = (libm::ceil(self.completion(longest)) - 1.0) / decode_speed;
                 Some(largest_sample(before_prefill)? + prefill + decode)
             }

@@ -9,12 +9,15 @@ use provider::{Instant, Nanos};
 /// Returns the mean number of jobs per second.
 ///
 /// The users of a closed workload slow down with the replies. Their offered load assumes that each reply takes as long as a
-/// request to the first step without queueing: waits, refusals and fallbacks lower it, and replies from the cache raise it.
+/// request to the first step without queueing, and that all calls of a step in a session take equally long: waits, refusals and
+/// fallbacks lower it, and replies from the cache raise it.
 pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: Sizes) -> f64 {
     let duration = scenario.duration.max(Nanos(1));
     if let Arrivals::Users { users, think } = &workload.arrivals {
         let think = think.mean().max(MIN_THINK_TIME.as_secs_f64());
-        return f64::from(*users) / (think + first_step_seconds(scenario, workload, sizes));
+        let call = first_step_seconds(scenario, workload, sizes);
+        let busy = workload.sessions.as_ref().map_or(call, |sessions| sessions.mean_seconds(call));
+        return f64::from(*users) * workload.jobs_per_arrival() / (think + busy);
     }
     let jobs = rate::jobs_before(workload, scenario.duration, [Instant::ZERO + scenario.duration]);
     let jobs =

@@ -17,6 +17,9 @@ use std::collections::VecDeque;
 
 /// The greatest length of a cell.
 const CELL: Nanos = Nanos(15 * Nanos::MINUTE.0);
+/// The least length of a cell; a shorter run counts as if its traffic lasted so long: otherwise the days before a run of a second would
+/// have a million cells. No window of a long limit is shorter.
+const MIN_CELL: Nanos = Nanos::MINUTE;
 /// The days of the same traffic before a run, if some long limit is a bucket, which empties slowly.
 const DAYS_BEFORE: u64 = 12;
 /// The largest lost share of the jobs of a class that counts as no loss.
@@ -39,7 +42,7 @@ pub(super) fn multiple_left(
         let has_long = |target| constraints.iter().any(|limit| is_long(&limit.limit) && limit.covers(target));
         class.targets.len() > 1 && class.targets.iter().any(|target| has_long(*target))
     });
-    if !order_matters || !multiple.is_finite() || multiple <= 0.0 {
+    if !order_matters || !multiple.is_finite() || multiple <= 0.0 || scenario.duration == Nanos::ZERO {
         return None;
     }
     let fluid = Fluid::of(scenario, classes, constraints)?;
@@ -107,10 +110,7 @@ impl<'a> Fluid<'a> {
     fn of(scenario: &Scenario, classes: &'a [Class], constraints: &[LimitConstraint<'_>]) -> Option<Self> {
         let duration = scenario.duration;
         let count = duration.0.div_ceil(CELL.0).max(1);
-        let cell = Nanos(duration.0 / count);
-        if cell == Nanos::ZERO {
-            return None;
-        }
+        let cell = Nanos(duration.0 / count).max(MIN_CELL);
         let settled = || (0..).zip(constraints).filter(|(_, constraint)| constraint.other_demand.is_none());
         let has_long_bucket =
             settled().any(|(_, it)| is_long(&it.limit) && it.limit.refill == RefillPolicy::Bucket);
@@ -313,12 +313,14 @@ fn burst_period(scenario: &Scenario, classes: &[Class]) -> Option<Nanos> {
 /// Returns the jobs of a class in each cell.
 fn jobs_of(scenario: &Scenario, class: &Class, cell: Nanos, count: u64) -> Vec<f64> {
     let workload = &scenario.workloads[class.workload];
-    let edges = || (0..=count).map(|index| Instant((cell * index).0));
+    let part = scenario.duration.0 / count;
+    let edges = || (0..=count).map(|index| Instant(part * index));
     let rate = offered_jobs_per_second_of(scenario, workload);
     let before = rate::jobs_before(workload, scenario.duration, edges())
         .unwrap_or_else(|| edges().map(|edge| rate * edge.as_secs_f64()).collect());
     let share = if rate > 0.0 { class.rate / rate } else { 0.0 };
-    before.windows(2).map(|pair| (pair[1] - pair[0]) * share).collect()
+    let longer = cell.as_secs_f64() / Nanos(part).as_secs_f64();
+    before.windows(2).map(|pair| (pair[1] - pair[0]) * share * longer).collect()
 }
 
 impl FluidSupply {

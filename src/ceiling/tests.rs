@@ -4,9 +4,7 @@ use super::*;
 use crate::ids::RouteId;
 use crate::scenario::trace::Recorded;
 use crate::scenario::*;
-use provider::config::*;
-use provider::dist::Dist;
-use provider::{Instant, Nanos, RandomStream, Zone};
+use provider::{Instant, Nanos, RandomStream, Zone, config::*, dist::Dist};
 use std::sync::Arc;
 
 pub(super) const RUN_DURATION: Nanos = Nanos(100 * Nanos::DAY.0);
@@ -102,6 +100,7 @@ pub(super) fn workload(route: u16, per_minute: f64) -> Workload {
         repeats: None,
         stream: false,
         deferrable: false,
+        sessions: None,
         priority: crate::job::Priority::default(),
     }
 }

@@ -155,7 +155,7 @@ fn smallest_sizes(workload: &Workload, duration: Nanos, lengths: Lengths, range:
             (prompt.min(f64::from(row.prompt_tokens.clamp(1, MAX_TOKENS))), completion.min(of_row))
         });
     }
-    let prompt = libm::floor(smallest_sample(&workload.prompt)).max(f64::from(range.above) + 1.0);
+    let prompt = libm::floor(smallest_sample(workload.first_prompt())).max(f64::from(range.above) + 1.0);
     (prompt.min(f64::from(MAX_TOKENS)), bounded(smallest_sample(&workload.completion)))
 }
 

@@ -129,11 +129,14 @@ fn waiting(scenario: &Scenario, (offered, admitted): (f64, f64), multiple: f64) 
     at_once.max((offered - admitted) * max_wait_s)
 }
 
-/// Returns the most jobs that can be in flight at once: each user has one, and of the others those that arrive within a deadline.
+/// Returns the most jobs that can be in flight at once: each user has one, and of the others, and of the calls of sessions, those that
+/// arrive within a deadline.
 fn max_in_flight(scenario: &Scenario, multiple: f64) -> f64 {
     let of_workload = |workload: &Workload| {
         let deadline = scenario.client_of(workload).deadline;
+        let expected = || ceiling::offered_jobs_per_second_of(scenario, workload) * deadline.as_secs_f64();
         match workload.arrivals {
+            _ if workload.sessions.is_some() => at_once(workload) + expected(),
             Arrivals::Users { users, .. } => f64::from(users),
             Arrivals::Batch { workers, .. } => f64::from(workers),
             Arrivals::Trace { ref rows, .. } => most_rows_within(rows, deadline),
@@ -142,10 +145,7 @@ fn max_in_flight(scenario: &Scenario, multiple: f64) -> f64 {
                 let expected = rate * deadline.as_secs_f64();
                 expected + 3.0 * cv * libm::sqrt(expected)
             }
-            _ => {
-                let rate = ceiling::offered_jobs_per_second_of(scenario, workload);
-                at_once(workload) + rate * deadline.as_secs_f64()
-            }
+            _ => at_once(workload) + expected(),
         }
     };
     let most: f64 = scenario.workloads.iter().map(of_workload).sum();

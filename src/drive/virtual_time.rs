@@ -137,7 +137,7 @@ fn run<F: Fold>(engines: &mut Engines, world: &mut World<'_, F>, delay: &mut imp
                     let reply = world.take_reply(now, flight_index);
                     engines.handle_reply(world, now, sent_as, &reply);
                 }
-            } else if let Some((job, tag)) = world.next_arrival() {
+            } else if let Some((job, tag)) = world.next_arrival(now) {
                 engines.submit(world, now, job, tag);
             }
         }

@@ -16,7 +16,7 @@ use super::via_wire;
 use super::via_wire::goes_via_wire;
 use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
 use crate::event::{Event, EventKind, JobEnd};
-use crate::ids::{AttemptId, EngineId, Slot, Tag};
+use crate::ids::{AttemptId, EngineId, Slot, Tag, WorkloadId};
 use crate::job::{Arrival, Job, MAX_JOBS_IN_FLIGHT};
 use crate::load::Load;
 use crate::record::Fold;
@@ -53,6 +53,8 @@ pub(super) struct World<'a, F> {
 #[derive(Clone, Copy, Debug)]
 struct JobRecord {
     truth: Truth,
+    /// See [`Arrival::origin`].
+    origin: u32,
     /// Its attempt in flight.
     flight: Option<usize>,
 }
@@ -98,11 +100,22 @@ impl<'a, F: Fold> World<'a, F> {
     }
 
     /// Takes the next arrival, keeps its ground truth for the provider, and returns the job; `None` if none is
-    /// scheduled.
+    /// scheduled, or if a task ended at `now` instead.
     #[inline]
-    pub(super) fn next_arrival(&mut self) -> Option<(Job, Tag)> {
-        let Arrival { job, truth } = self.load.next()?;
-        Some((job, Tag(self.jobs.insert(JobRecord { truth, flight: None }))))
+    pub(super) fn next_arrival(&mut self, now: Instant) -> Option<(Job, Tag)> {
+        let workload = self.load.next_workload()?;
+        let arrival = self.load.next();
+        self.log_tasks(now, workload);
+        let Arrival { job, truth, origin } = arrival?;
+        Some((job, Tag(self.jobs.insert(JobRecord { truth, origin, flight: None }))))
+    }
+
+    /// Logs the beginnings and ends of tasks of `workload`.
+    #[inline]
+    fn log_tasks(&mut self, now: Instant, workload: WorkloadId) {
+        while let Some((job, task)) = self.load.pop_task_event(workload) {
+            self.log(&Event { at: now, job, kind: EventKind::Task(task) });
+        }
     }
 
     /// Processes the next event. Returns the attempt whose reply has arrived by it, if one has.
@@ -321,7 +334,8 @@ impl<F: Fold> Driver for World<'_, F> {
     }
 
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {
-        self.jobs.remove(tag.0);
-        self.load.finished(now, end.workload);
+        let JobRecord { origin, .. } = self.jobs.remove(tag.0);
+        self.load.finished(now, end.workload, origin, end.outcome);
+        self.log_tasks(now, end.workload);
     }
 }

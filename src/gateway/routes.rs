@@ -57,6 +57,7 @@ fn workload(id: RouteId, route: &Route) -> Workload {
         repeats: None,
         stream: false,
         deferrable: false,
+        sessions: None,
         priority: Priority::default(),
     }
 }

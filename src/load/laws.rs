@@ -29,6 +29,7 @@ pub(super) fn workload(arrivals: Arrivals) -> Workload {
         repeats: None,
         stream: false,
         deferrable: false,
+        sessions: None,
         priority: crate::job::Priority::default(),
     }
 }
@@ -318,7 +319,7 @@ fn a_popular_prompt_keeps_its_sizes_and_other_prompts_occur_once() {
     let arrivals = all(&scenario(9, Nanos::HOUR, vec![one(), one()]));
     let mut seen: BTreeMap<u64, (WorkloadId, u32, u32, u32)> = BTreeMap::new();
     let mut draws = BTreeSet::new();
-    for Arrival { job, truth } in &arrivals {
+    for Arrival { job, truth, .. } in &arrivals {
         assert_eq!(job.prompt_tokens, truth.prompt_tokens);
         assert!(draws.insert(truth.draw), "the provider draws anew for each job");
         let first = (job.workload, truth.prompt_tokens, truth.completion_tokens, 0);
@@ -353,7 +354,7 @@ fn closed(users: u32, think: Dist, service: &Dist, duration: Nanos) -> (u64, f64
             }
             (_, Some(reply)) => {
                 replies.pop();
-                load.finished(reply, WorkloadId(0));
+                load.finished(reply, WorkloadId(0), 0, JobOutcome::Succeeded);
             }
             (_, None) => return (jobs, busy / duration.as_secs_f64(), max),
         }
@@ -388,7 +389,7 @@ fn the_end_of_a_job_schedules_nothing_in_an_open_workload() {
     let mut load = Load::new(&scenario);
     let mut arrivals = Vec::new();
     while let Some(arrival) = load.next() {
-        load.finished(arrival.job.scheduled, arrival.job.workload);
+        load.finished(arrival.job.scheduled, arrival.job.workload, arrival.origin, JobOutcome::Succeeded);
         arrivals.push(arrival);
     }
     assert_eq!(arrivals, all(&scenario));

@@ -127,6 +127,7 @@ impl Edit {
             Self::MaxTokens(bounds) => {
                 scenario.workloads.iter_mut().zip(bounds).for_each(|(workload, bound)| {
                     workload.max_tokens = bound.or(workload.max_tokens);
+                    workload.update_sizes();
                 });
             }
             Self::Prompt(share) => {
@@ -266,7 +267,25 @@ fn add_other_model(scenario: &mut Scenario, provider: u16, model: u16) {
 /// Scales the prompts of a workload by `share`, in `(0, 1]`.
 fn shorten(workload: &mut Workload, share: f64) {
     debug_assert!(share > 0.0 && share <= 1.0, "invariant: prompts are shortened, found {share}");
-    workload.prompt = match &workload.prompt {
+    if let Some(sessions) = &mut workload.sessions {
+        for tokens in [&mut sessions.first, &mut sessions.growth] {
+            *tokens = scaled(tokens, share);
+        }
+        return workload.update_sizes();
+    }
+    workload.prompt = scaled(&workload.prompt, share);
+    if let Arrivals::Trace { rows, .. } = &mut workload.arrivals {
+        let shorter = |row: &TraceRow| TraceRow {
+            prompt_tokens: (f64::from(row.prompt_tokens) * share) as u32,
+            ..*row
+        };
+        *rows = Arc::new(rows.iter().map(shorter).collect());
+    }
+}
+
+/// Returns a distribution whose samples are those of `dist` times `share`.
+fn scaled(dist: &Dist, share: f64) -> Dist {
+    match dist {
         Dist::Constant(value) => Dist::Constant(value * share),
         Dist::LogNormal { mu, sigma } => Dist::LogNormal { mu: mu + libm::log(share), sigma: *sigma },
         Dist::Exponential(mean) => Dist::Exponential(mean * share),
@@ -274,13 +293,6 @@ fn shorten(workload: &mut Workload, share: f64) {
         Dist::Discrete(steps) => {
             Dist::Discrete(steps.iter().map(|(value, part)| (value * share, *part)).collect())
         }
-    };
-    if let Arrivals::Trace { rows, .. } = &mut workload.arrivals {
-        let shorter = |row: &TraceRow| TraceRow {
-            prompt_tokens: (f64::from(row.prompt_tokens) * share) as u32,
-            ..*row
-        };
-        *rows = Arc::new(rows.iter().map(shorter).collect());
     }
 }
 

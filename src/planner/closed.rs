@@ -101,7 +101,11 @@ fn quota(scenario: &Scenario) -> Option<f64> {
     let at = |multiple: f64, open: &[Workload]| {
         let rated = closed.iter().map(|workload| {
             let jobs_per_second = unthrottled(scenario, workload) / 60.0;
-            Workload { arrivals: Arrivals::Constant(jobs_per_second * multiple), ..workload.clone() }
+            Workload {
+                arrivals: Arrivals::Constant(jobs_per_second * multiple),
+                sessions: None,
+                ..workload.clone()
+            }
         });
         Ceiling::of(&Scenario { workloads: rated.chain(open.iter().cloned()).collect(), ..scenario.clone() })
     };

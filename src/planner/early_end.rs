@@ -33,8 +33,10 @@ impl<'a> EarlyEnd<'a> {
         load: Load,
         is_time_up: &'a dyn Fn() -> bool,
     ) -> Self {
+        // How many jobs arrive depends on the replies.
         let depends_on_replies = |workload: &Workload| {
-            matches!(workload.arrivals, Arrivals::Users { .. } | Arrivals::Batch { .. })
+            workload.sessions.is_some()
+                || matches!(workload.arrivals, Arrivals::Users { .. } | Arrivals::Batch { .. })
         };
         let is_closed = scenario.workloads.iter().any(depends_on_replies);
         let of_run = |rule: &&Rule| rule.workload.is_none() && rule.window.is_none();

@@ -26,7 +26,7 @@ impl Rules {
             notes
                 .push(PlanNote::RulesLeftOut { rules: left_out.into_iter().map(|rule| rule.text).collect() });
         }
-        if kept.iter().all(|rule| rule.metric != Metric::Success) {
+        if kept.iter().all(|rule| !matches!(rule.metric, Metric::Success | Metric::TaskSuccess)) {
             // Without a rule on success, a load at which every job is refused could hold.
             kept.push(Rule::default_success());
         }
@@ -142,7 +142,9 @@ pub(crate) fn only_cost<'a>(broken: impl IntoIterator<Item = &'a BrokenRule>) ->
 /// Returns `true` if more load can break the rule and less load can mend it.
 fn breaks_with_load(rule: &Rule) -> bool {
     match rule.metric {
-        Metric::Success | Metric::Headroom => matches!(rule.op, Op::AtLeast | Op::Above),
+        Metric::Success | Metric::TaskSuccess | Metric::Headroom => {
+            matches!(rule.op, Op::AtLeast | Op::Above)
+        }
         Metric::Percentile(..)
         | Metric::FallbackShare
         | Metric::CutShare
@@ -157,7 +159,7 @@ fn breaks_with_load(rule: &Rule) -> bool {
 /// Returns what is left of what a rule allows, as a share of it; negative if the rule is broken.
 fn rule_slack(rule: &Rule, actual: f64) -> f64 {
     let (left, allowed) = match rule.metric {
-        Metric::Success => (actual - rule.value, 1.0 - rule.value),
+        Metric::Success | Metric::TaskSuccess => (actual - rule.value, 1.0 - rule.value),
         Metric::Headroom => (actual - rule.value, rule.value),
         _ => (rule.value - actual, rule.value),
     };

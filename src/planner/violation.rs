@@ -34,7 +34,7 @@ pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<Fir
         (Metric::Headroom, _) => binding(summary),
         // Limits that are nearly full or waited for during the incident are so because of it.
         (_, Some(_)) if incident.is_some() => reach.refusing_in_run(),
-        (Metric::Success | Metric::Goodput, steps) => reach.losing(steps),
+        (Metric::Success | Metric::TaskSuccess | Metric::Goodput, steps) => reach.losing(steps),
         (_, Some(steps)) => reach.stopping(steps),
         // The metric has no worst time, so refusals at any time count, as those in the worst steps do otherwise.
         (_, None) => reach.refusing_in_run().or_else(|| reach.waited_for()),
@@ -229,7 +229,7 @@ pub(super) fn refusals(summary: &Summary, violation: &FirstViolation) -> Option<
 /// Orders metrics by importance, the most important first: failed jobs before slow ones before costly ones.
 fn rank(metric: Metric) -> u8 {
     match metric {
-        Metric::Success | Metric::Goodput => 0,
+        Metric::Success | Metric::TaskSuccess | Metric::Goodput => 0,
         Metric::Percentile(..) => 1,
         Metric::FallbackShare
         | Metric::CutShare
@@ -247,7 +247,7 @@ fn worst_step(metric: Metric, series: &Series) -> Option<usize> {
     let milliseconds = |seconds: &Option<f64>| seconds.map_or(0, |seconds| (seconds * 1e3) as u64);
     let sum = |one: &[u64], other: &[u64]| one.iter().zip(other).map(|(a, b)| a + b).collect::<Vec<_>>();
     let badness: Vec<u64> = match metric {
-        Metric::Success => sum(&series.failed, &series.shed),
+        Metric::Success | Metric::TaskSuccess => sum(&series.failed, &series.shed),
         Metric::LimitedShare | Metric::AttemptsPerJob => series.limited.clone(),
         Metric::Percentile(..) => series.p95_s.iter().map(milliseconds).collect(),
         Metric::Goodput

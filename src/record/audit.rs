@@ -2,14 +2,15 @@
 //!
 //! The fold checks laws 1 (jobs end once), 2 (attempts end once), 3 (causes before effects), 4 (time never goes
 //! back), 8 (no attempt before a cool-down ends), 9 (reservations are settled once), 14 (attempts, queue and waiting
-//! stay within their bounds), 15 (a follower ends with its leader or is promoted) and 16 (no attempt after the first
-//! byte of an answer). It keeps jobs and attempts only while they are in flight. Ids only rise, so an id that is not kept is
+//! stay within their bounds), 15 (a follower ends with its leader or is promoted), 16 (no attempt after the first
+//! byte of an answer) and 21 (tasks end once, after their calls). It keeps jobs and attempts only while they are in flight. Ids only rise, so an id that is not kept is
 //! either new or that of a job or an attempt that has ended.
 
 use super::Fold;
 use super::coalescing::CoalescingAudit;
 use super::engine_audit::EngineAudit;
 use super::law_violation::Violation;
+use super::task_audit::TaskAudit;
 use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, ProviderDecision};
 use crate::ids::{AttemptId, EngineId, JobId, TargetId};
 use crate::scenario::Scenario;
@@ -33,6 +34,7 @@ pub struct Audit {
     next_job: u64,
     jobs: FxHashMap<JobId, TrackedJob>,
     coalescing: CoalescingAudit,
+    tasks: TaskAudit,
     attempts: FxHashMap<AttemptId, TrackedAttempt>,
     violations: Vec<Violation>,
     /// The number of all violations, those that are not kept included.
@@ -92,6 +94,7 @@ impl Audit {
             next_job: 0,
             jobs: FxHashMap::default(),
             coalescing: CoalescingAudit::default(),
+            tasks: TaskAudit::new(scenario, slack),
             attempts: FxHashMap::default(),
             violations: Vec::new(),
             violation_count: 0,
@@ -111,6 +114,9 @@ impl Audit {
             if tracked.provider == ProviderState::Admitted && tracked.client != ClientState::Waiting {
                 self.violation(9, None, format!("the reservation of attempt {} is never settled", attempt.0));
             }
+        }
+        if let Some(what) = self.tasks.finish() {
+            self.violation(21, None, what);
         }
         (self.violations, self.violation_count)
     }
@@ -335,7 +341,8 @@ impl Fold for Audit {
             EventKind::Arrived { .. }
             | EventKind::Decided { .. }
             | EventKind::Settled { .. }
-            | EventKind::CoolDownBegan { .. } => {}
+            | EventKind::CoolDownBegan { .. }
+            | EventKind::Task(_) => {}
             _ => self.check(in_flight, 1, event, "the job is not in flight"),
         }
         // A follower that is shed before its leader ends gets no answer.
@@ -345,6 +352,9 @@ impl Fold for Audit {
         }
         if let Some(what) = self.coalescing.event(event) {
             self.violation(15, Some(event), what);
+        }
+        if let Some(what) = self.tasks.event(event) {
+            self.violation(21, Some(event), what);
         }
         match event.kind {
             EventKind::Arrived { engine, scheduled, deadline, .. } => {
@@ -380,7 +390,7 @@ impl Fold for Audit {
             }
             EventKind::Promoted { leader, attempt } => self.promoted(event, leader, attempt),
             EventKind::Done(ref end) => self.done(event, end),
-            EventKind::FellBack { .. } => {}
+            EventKind::FellBack { .. } | EventKind::Task(_) => {}
         }
     }
 }

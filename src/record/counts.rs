@@ -3,6 +3,7 @@
 use super::batch_result::BatchProgress;
 use super::histogram::Histogram;
 use super::names::{AXES, REASONS, REFUSALS};
+use super::tasks::TaskCounts;
 use crate::event::{AttemptFailure, LocalFailure, RefusalCause};
 use crate::ids::TargetId;
 use crate::scenario::{Target, Workload};
@@ -41,6 +42,8 @@ pub(super) struct WorkloadCounts {
     /// The same of those whose first token came with the last, which is so unless answers are streamed. It is added to the times
     /// to the first token as well.
     pub(super) unqueued_whole: Histogram,
+    /// Its tasks; none without sessions.
+    pub(super) tasks: TaskCounts,
     /// The latency of all other succeeded jobs; of all succeeded jobs once the two others are added.
     pub(super) latency: Histogram,
 }
@@ -143,6 +146,7 @@ impl WorkloadCounts {
             batch: BatchProgress::of(workload),
             unqueued: Histogram::of_run(),
             unqueued_whole: Histogram::of_run(),
+            tasks: TaskCounts::default(),
             latency: Histogram::of_run(),
         }
     }

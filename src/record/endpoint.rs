@@ -128,8 +128,12 @@ impl EndpointResult {
             Metric::FallbackShare => self.fallback_share.is_some() || self.answers == 0,
             Metric::AttemptsPerJob => self.attempts_per_job.is_some(),
             Metric::LimitedShare | Metric::Cost | Metric::Headroom => false,
-            Metric::FinishedBy => true,
-            Metric::Success | Metric::Goodput | Metric::CutShare | Metric::Percentile(..) => true,
+            Metric::Success
+            | Metric::TaskSuccess
+            | Metric::FinishedBy
+            | Metric::Goodput
+            | Metric::CutShare
+            | Metric::Percentile(..) => true,
         }
     }
 

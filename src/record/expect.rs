@@ -75,8 +75,10 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
     let (jobs, attempts) = (&summary.jobs, &summary.attempts);
     match metric {
         Metric::Success => share_of(jobs.succeeded, jobs.succeeded + jobs.failed + jobs.shed),
+        // A rule on tasks is of one workload and has windows.
+        Metric::TaskSuccess => None,
         Metric::Goodput => (summary.duration_s > 0.0).then(|| jobs.succeeded as f64 / summary.duration_s),
-        Metric::Percentile(percent, time) => percentile(percent, quantiles(time, summary)),
+        Metric::Percentile(percent, time) => percentile(percent, quantiles(time, summary)?),
         Metric::FallbackShare => {
             share_of(jobs.fell_back, jobs.succeeded.saturating_sub(jobs.cached + jobs.joined))
         }
@@ -117,7 +119,11 @@ fn is_open((low, high): (f64, f64), op: Op, value: f64) -> bool {
 
 fn unit(metric: Metric) -> Unit {
     match metric {
-        Metric::Success | Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => Unit::Share,
+        Metric::Success
+        | Metric::TaskSuccess
+        | Metric::FallbackShare
+        | Metric::CutShare
+        | Metric::LimitedShare => Unit::Share,
         Metric::Percentile(..) | Metric::FinishedBy => Unit::Seconds,
         Metric::Goodput => Unit::JobsPerSecond,
         Metric::AttemptsPerJob | Metric::Headroom => Unit::Times,
@@ -125,11 +131,13 @@ fn unit(metric: Metric) -> Unit {
     }
 }
 
-fn quantiles(time: Time, summary: &Summary) -> &Quantiles {
+/// Returns a distribution over all jobs of the run; `None` for tasks.
+fn quantiles(time: Time, summary: &Summary) -> Option<&Quantiles> {
     match time {
-        Time::Latency => &summary.latency_s,
-        Time::FirstToken => &summary.first_token_s,
-        Time::Queue => &summary.queue_s,
+        Time::Latency => Some(&summary.latency_s),
+        Time::FirstToken => Some(&summary.first_token_s),
+        Time::Queue => Some(&summary.queue_s),
+        Time::Task => None,
     }
 }
 

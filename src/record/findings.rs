@@ -11,6 +11,7 @@ use super::generator::{self, GeneratorLag, GeneratorShed};
 use super::given_up::GivenUp;
 use super::rule_result::UnjudgedRule;
 use super::summary::{CeilingSummary, Counts, LongWindow, Summary, Workload};
+use super::tasks::{self, TaskOutcomes};
 use super::unsent::UnsentJobs;
 use super::worst_window::WorstWindow;
 use super::{ended_early, local_failures, rule_result};
@@ -147,6 +148,8 @@ pub enum Finding {
         #[serde(default, skip_serializing_if = "is_zero")]
         faulted: u64,
     },
+    /// How the tasks of a workload of sessions ended.
+    TaskOutcomes(TaskOutcomes),
     /// Answers were cut.
     CutAnswers(CutAnswers),
     /// No job arrived, so nothing was measured.
@@ -263,7 +266,8 @@ pub(super) fn of(summary: &Summary, facts: Facts) -> Vec<Finding> {
     let limit = limit
         .filter(|finding| generator::supports(finding, summary, generator_shed.as_ref(), generator.as_ref()));
     let of_endpoint = summary.endpoint.iter().flat_map(EndpointResult::findings);
-    let conclusions = [limit, outcomes(summary)].into_iter().flatten().chain(of_endpoint);
+    let conclusions =
+        limit.into_iter().chain(tasks::findings(summary)).chain(outcomes(summary)).chain(of_endpoint);
     let conclusions =
         conclusions.chain(workload_outcomes(summary)).chain(rule_result::findings(&summary.expect));
     let long_window = summary.long_window.as_ref();

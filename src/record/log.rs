@@ -4,9 +4,11 @@
 //! `kind`, times in whole nanoseconds since the run began. In the log of a run in virtual time nothing depends on the machine
 //! or the time of day, so equal text, or an equal [`LogHash`] of it, means equal runs.
 
+mod decision;
 pub(crate) mod end;
 pub(crate) mod line;
 pub(crate) mod obstacle;
+mod task;
 pub(crate) mod verdict;
 
 use super::Fold;

@@ -353,6 +353,7 @@ impl Fold for Recorder {
             EventKind::CoolDownBegan { target, .. } => self.targets[target.index()].cool_downs += 1,
             EventKind::CacheHit => self.cached += 1,
             EventKind::Done(ref end) => self.done(at, end),
+            EventKind::Task(ref task) => self.task(at, task),
             EventKind::Coalesced { .. }
             | EventKind::Promoted { .. }
             | EventKind::Queued { .. }

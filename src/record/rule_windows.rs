@@ -1,12 +1,12 @@
-//! Counts of jobs per window of time, for rules that are judged for a workload or in windows.
+//! Counts of jobs, or of tasks, per window of time, for rules that are judged for a workload or in windows.
 //!
-//! A job belongs to the window in which it was scheduled to arrive. Memory is constant over a run: a rule has a bounded
+//! A job belongs to the window in which it was scheduled to arrive, a task to that in which it began. Memory is constant over a run: a rule has a bounded
 //! number of windows.
 
 use super::histogram::Histogram;
 use super::rule_result::NotJudged;
 use super::window_index::WindowIndex;
-use crate::event::{JobEnd, JobOutcome};
+use crate::event::{JobEnd, JobOutcome, TaskEnd, TaskOutcome};
 use crate::ids::WorkloadId;
 use crate::scenario::{Metric, Op, Rule, Time};
 use provider::{Instant, Nanos};
@@ -21,7 +21,7 @@ pub(super) struct RuleWindows {
     windows: Vec<Window>,
 }
 
-/// The jobs of one window.
+/// The jobs or the tasks of one window.
 #[derive(Clone, Debug, Default)]
 struct Window {
     ended: u64,
@@ -64,9 +64,23 @@ impl RuleWindows {
         Some(Self { workload: rule.workload, metric: rule.metric, length, index, windows })
     }
 
+    /// Counts a task that ended at `at`.
+    pub(super) fn task_done(&mut self, at: Instant, end: &TaskEnd) {
+        if self.workload.is_some_and(|workload| workload != end.workload) || !self.metric.is_of_tasks() {
+            return;
+        }
+        let window = &mut self.windows[self.index.of(end.scheduled)];
+        window.ended += 1;
+        if end.outcome == TaskOutcome::Succeeded {
+            window.succeeded += 1;
+            window.times.iter_mut().for_each(|times| times.record(at.since(end.scheduled)));
+        }
+    }
+
     /// Counts a job that ended at `at`.
     pub(super) fn done(&mut self, at: Instant, end: &JobEnd) {
-        if self.workload.is_some_and(|workload| workload != end.workload)
+        if self.metric.is_of_tasks()
+            || self.workload.is_some_and(|workload| workload != end.workload)
             || end.outcome == JobOutcome::InFlight
         {
             return;
@@ -87,6 +101,7 @@ impl RuleWindows {
                 Time::Latency => latency,
                 Time::FirstToken => end.first_token.unwrap_or(latency).min(latency),
                 Time::Queue => end.queue,
+                Time::Task => unreachable!("invariant: jobs are not counted for a rule on tasks"),
             });
         }
     }
@@ -136,7 +151,7 @@ impl RuleWindows {
             (whole > 0 && whole as f64 >= min_jobs).then(|| part as f64 / whole as f64)
         };
         match self.metric {
-            Metric::Success => ratio(window.succeeded, window.ended),
+            Metric::Success | Metric::TaskSuccess => ratio(window.succeeded, window.ended),
             Metric::FallbackShare => ratio(window.fell_back, window.served),
             Metric::CutShare => ratio(window.cut, window.succeeded),
             Metric::AttemptsPerJob => ratio(window.attempts, window.ended),

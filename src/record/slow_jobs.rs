@@ -142,11 +142,12 @@ impl Fold for SlowJobs {
             EventKind::Coalesced { leader } => Kind::Coalesced(leader),
             EventKind::Promoted { leader, .. } => Kind::Promoted(leader),
             EventKind::Done(ref end) => return self.done(event.at, event.job, end),
-            // Not traced: the provider's side of an attempt, the first byte of an answer, and the state of a target.
+            // Not traced: the provider's side of an attempt, the first byte of an answer, the state of a target, and tasks.
             EventKind::Decided { .. }
             | EventKind::Settled { .. }
             | EventKind::FirstByte { .. }
-            | EventKind::CoolDownBegan { .. } => return,
+            | EventKind::CoolDownBegan { .. }
+            | EventKind::Task(_) => return,
         };
         let timeline = &mut self.ring[slot(event.job)];
         if timeline.job == Some(event.job) {

@@ -146,7 +146,10 @@ impl Summary {
             &mut summary.queue_s,
             &mut summary.service_s,
         ];
-        let workloads = summary.workloads.iter_mut().map(|workload| &mut workload.latency_s);
+        let workloads = summary.workloads.iter_mut().flat_map(|workload| {
+            let of_tasks = workload.tasks.as_mut().map(|tasks| &mut tasks.latency_s);
+            std::iter::once(&mut workload.latency_s).chain(of_tasks)
+        });
         let clients = summary.clients.iter_mut().map(|client| &mut client.latency_s);
         quantiles
             .into_iter()

@@ -5,6 +5,7 @@ use super::counts::WorkloadCounts;
 use super::cut_answers::CutBound;
 use super::recorder::Recorder;
 use super::summary::Quantiles;
+use super::tasks::Tasks;
 use super::worst_window::WorstWindow;
 use crate::formatting::rounded;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,9 @@ pub struct Workload {
     pub cut_bound: CutBound,
     /// From the scheduled arrival to the end of the reply, of jobs that succeeded.
     pub latency_s: Quantiles,
+    /// Its tasks; `None` unless its jobs are the calls of sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<Tasks>,
     /// Its progress, if it is a batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchResult>,
@@ -73,6 +77,7 @@ impl Recorder {
             max_tokens: workload.max_tokens,
             cut_bound: CutBound::of(&self.scenario, workload),
             latency_s: self.quantiles(&counts.latency),
+            tasks: workload.sessions.as_ref().map(|_| counts.tasks.finish(|times| self.quantiles(times))),
             batch: counts.batch.as_ref().map(BatchProgress::result),
             worst_window,
         })

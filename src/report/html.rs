@@ -9,6 +9,7 @@ use super::facts::{self, STATISTICS};
 use super::job_traces;
 use super::notes;
 use super::page::{self, MAX_ROWS, axis, cell, json_data, mark, page, section, table, text};
+use super::tasks;
 use super::usage_table;
 use super::verdict;
 use crate::formatting::{count, duration, moment, number, percent, plural, share_of, usd};
@@ -27,6 +28,7 @@ pub fn render(summary: &Summary) -> String {
         (header(summary))
         (tiles(summary))
         (workloads(summary))
+        (tasks::part(summary))
         (clients(summary))
         (expectations(summary))
         @for chart in &charts {

@@ -19,6 +19,7 @@ mod page;
 mod palette;
 pub mod plan;
 pub mod presets;
+mod tasks;
 mod terminal;
 pub mod text;
 mod text_layout;

@@ -6,6 +6,7 @@ use super::clients;
 use super::endpoint;
 use super::facts::{self, STATISTICS, Use};
 use super::notes;
+use super::tasks;
 use super::terminal::{TerminalText, WIDTH, bar};
 use super::text_layout::{fitted, wrap};
 use super::verdict;
@@ -32,6 +33,7 @@ pub fn render(summary: &Summary, style: Style) -> String {
     report.jobs(summary);
     report.clients(summary);
     report.times(summary);
+    report.tasks(summary);
     report.breakdown(summary);
     match &summary.endpoint {
         Some(endpoint) => report.endpoint(endpoint),
@@ -122,6 +124,18 @@ impl RunReport {
         }
         if let Some(effect) = facts::delay_effect(summary) {
             self.value("delays", &effect);
+        }
+    }
+
+    fn tasks(&mut self, summary: &Summary) {
+        for (name, tasks) in tasks::of(summary) {
+            self.0.heading(&format!("tasks of {}", fitted(name, 40)));
+            for (label, value) in tasks::lines(tasks) {
+                self.value(label, &value);
+            }
+        }
+        if tasks::of(summary).next().is_some() {
+            self.0.faint(tasks::LEGEND);
         }
     }
 

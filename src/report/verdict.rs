@@ -1,6 +1,6 @@
 //! The findings of a run as sentences, for the head of every report.
 
-use super::{ceiling_bounds, endpoint, notes};
+use super::{ceiling_bounds, endpoint, notes, tasks};
 use crate::event::LocalFailure;
 use crate::formatting::{
     RunTime, count, duration, job_rate, jobs_in, moment, number, offered_in, percent, plural, share_of,
@@ -72,6 +72,7 @@ fn sentence(finding: &Finding, run: &RunTime) -> String {
         Finding::LongWindow(window) => long_window(window, run),
         Finding::CutAnswers(cut) => cut_answers("", cut),
         Finding::NoJobs => "No job arrived, so nothing was measured.".to_owned(),
+        Finding::TaskOutcomes(outcomes) => tasks::sentence(outcomes),
         Finding::JobOutcomes { .. } => outcomes(finding),
         Finding::WorkloadOutcome { .. } => workload_outcome(finding, run),
         Finding::ExpectationsMet { rules } => match rules.as_slice() {

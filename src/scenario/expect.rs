@@ -22,13 +22,14 @@ pub(super) fn resolve_rules(
     (scenario, has_all_workloads): (&Scenario, bool),
     diagnostics: &Diagnostics,
 ) -> Vec<Rule> {
-    let has_success_rule = rules.iter().any(|(_, rule)| rule.metric == Metric::Success);
+    let has_success_rule =
+        rules.iter().any(|(_, rule)| matches!(rule.metric, Metric::Success | Metric::TaskSuccess));
     let mut all: Vec<Rule> = rules
         .into_iter()
         .flat_map(|(at, rule)| resolve_rule(&at, rule, (scenario, has_all_workloads), diagnostics))
         .collect();
     if !has_success_rule {
-        all.extend(for_each_workload(&Rule::default_success(), scenario));
+        all.extend(default_rules(scenario));
     }
     let unbounded = |rule: &Rule| {
         !all.iter().any(|other| other.metric == Metric::FinishedBy && other.workload == rule.workload)
@@ -37,6 +38,35 @@ pub(super) fn resolve_rules(
     let by_the_end: Vec<Rule> = by_the_end.into_iter().filter(unbounded).collect();
     all.extend(by_the_end);
     all
+}
+
+/// Returns the default rules on success: of tasks for workloads with sessions, of jobs for the others.
+fn default_rules(scenario: &Scenario) -> Vec<Rule> {
+    let has_sessions = |rule: &Rule| {
+        let mut judged = scenario.workloads.iter().enumerate().filter(|(index, _)| rule.judges(*index));
+        judged.any(|(_, workload)| workload.sessions.is_some())
+    };
+    let (of_tasks, of_jobs): (Vec<_>, Vec<_>) =
+        for_each_workload(&Rule::default_success(), scenario).into_iter().partition(has_sessions);
+    let of_tasks = of_tasks.first().map(|_| {
+        let rule = Rule { metric: Metric::TaskSuccess, ..Rule::default_success() };
+        for_each_workload(&Rule { text: format!("task {}", rule.text), ..rule }, scenario)
+    });
+    of_jobs.into_iter().chain(of_tasks.into_iter().flatten()).collect()
+}
+
+/// Returns what is wrong with a rule that names no workload if the scenario has none that it could be about, and the remedy.
+fn no_workload_for(rule: &Rule, scenario: &Scenario) -> Option<(String, &'static str)> {
+    if !for_each_workload(rule, scenario).is_empty() {
+        return None;
+    }
+    Some(if rule.metric.is_of_tasks() {
+        let what = format!("`{}` is of tasks, and no workload has `sessions`", rule.metric);
+        (what, "write a rule on jobs, such as `success >= 99%`")
+    } else {
+        let what = "no workload of this scenario is a `batch`, so nothing is ever finished".to_owned();
+        (what, "leave the rule out, or write `batch: {jobs: 1000, workers: 4}` in place of `arrivals`")
+    })
 }
 
 fn resolve_rule(
@@ -56,19 +86,23 @@ fn resolve_rule(
     }
     let RuleSpec { text, workload, metric, op, value, window } = rule;
     let rule = Rule { text, workload: None, window, is_default: false, metric, op, value };
+    if let Some(problem) =
+        no_workload_for(&rule, scenario).filter(|_| workload.is_none() && has_all_workloads)
+    {
+        let (what, help) = problem;
+        diagnostics.report_at(at, what, help);
+        return Vec::new();
+    }
     let Some(name) = &workload else {
         let rules = for_each_workload(&rule, scenario);
-        if rules.is_empty() && has_all_workloads {
-            let what = "no workload of this scenario is a `batch`, so nothing is ever finished";
-            diagnostics.report_at(
-                at,
-                what,
-                "leave the rule out, or write `batch: {jobs: 1000, workers: 4}` in place of `arrivals`",
-            );
-        }
         return rules.into_iter().filter_map(|rule| in_the_run(rule, at, scenario, diagnostics)).collect();
     };
     let named = (0..).zip(&scenario.workloads).find(|(_, workload)| workload.name == *name);
+    if let Some((_, named)) = named.filter(|(_, named)| metric.is_of_tasks() && named.sessions.is_none()) {
+        let what = format!("`{metric}` is of tasks, and `{}` has no `sessions`", named.name);
+        diagnostics.report_at(at, what, "name a workload with `sessions`");
+        return Vec::new();
+    }
     let Some((id, _)) = named else {
         if has_all_workloads {
             let names = scenario.workloads.iter().map(|workload| &*workload.name);
@@ -113,10 +147,14 @@ fn in_the_run(rule: Rule, at: &Location, scenario: &Scenario, diagnostics: &Diag
 }
 
 /// Returns a copy of a rule for each workload, if the rule names no workload, its metric is measured on jobs, and there are
-/// several workloads; otherwise the rule itself. Goodput is a rate of all jobs together, so its rule is not copied.
+/// several workloads; otherwise the rule itself. A rule on tasks is copied for each workload with sessions, one on the end of batches for
+/// each batch. Goodput is a rate of all jobs together, so its rule is not copied.
 fn for_each_workload(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
     if rule.metric == Metric::FinishedBy {
-        return for_each_batch(rule, scenario);
+        return copy_for(rule, scenario, |workload| matches!(workload.arrivals, Arrivals::Batch { .. }));
+    }
+    if rule.metric.is_of_tasks() {
+        return copy_for(rule, scenario, |workload| workload.sessions.is_some());
     }
     let is_per_workload = rule.metric.is_measured_per_job() && rule.metric != Metric::Goodput;
     if scenario.workloads.len() < 2 || !is_per_workload {
@@ -130,17 +168,16 @@ fn for_each_workload(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
     (0..).zip(&scenario.workloads).map(one).collect()
 }
 
-/// Returns a copy of a rule for each workload that is a batch.
-fn for_each_batch(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
+/// Returns a copy of a rule for each workload that it is about.
+fn copy_for(rule: &Rule, scenario: &Scenario, is_about: impl Fn(&Workload) -> bool) -> Vec<Rule> {
     let is_single = scenario.workloads.len() == 1;
-    let is_batch = |workload: &Workload| matches!(workload.arrivals, Arrivals::Batch { .. });
-    let batches = (0..).zip(&scenario.workloads).filter(|(_, workload)| is_batch(workload));
+    let judged = (0..).zip(&scenario.workloads).filter(|(_, workload)| is_about(workload));
     let one = |(id, workload): (u16, &Workload)| Rule {
         text: if is_single { rule.text.clone() } else { format!("{}: {}", workload.name, rule.text) },
         workload: Some(WorkloadId(id)),
         ..rule.clone()
     };
-    batches.map(one).collect()
+    judged.map(one).collect()
 }
 
 impl Rule {
@@ -178,7 +215,7 @@ impl Rule {
     /// comparison: at least for success, at most for all others.
     pub(crate) fn allowed_share(&self) -> Option<f64> {
         match self.metric {
-            Metric::Success => Some(1.0 - self.value),
+            Metric::Success | Metric::TaskSuccess => Some(1.0 - self.value),
             Metric::Percentile(percent, _) => Some(1.0 - f64::from(percent) / 100.0),
             Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => Some(self.value.min(1.0)),
             Metric::Goodput

@@ -5,8 +5,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// The metrics other than percentiles.
-const SIMPLE: [Metric; 9] = [
+const SIMPLE: [Metric; 10] = [
     Metric::Success,
+    Metric::TaskSuccess,
     Metric::Goodput,
     Metric::FallbackShare,
     Metric::CutShare,
@@ -17,7 +18,7 @@ const SIMPLE: [Metric; 9] = [
     Metric::FinishedBy,
 ];
 const PERCENTILES: [u8; 4] = [50, 90, 95, 99];
-const TIMES: [Time; 3] = [Time::Latency, Time::FirstToken, Time::Queue];
+const TIMES: [Time; 4] = [Time::Latency, Time::FirstToken, Time::Queue, Time::Task];
 
 impl Metric {
     /// Iterates over every metric that a rule can name.
@@ -27,7 +28,13 @@ impl Metric {
         SIMPLE.into_iter().chain(timed)
     }
 
-    /// Returns `true` if the metric is a property of jobs, so that it can be measured for one workload and in windows of
+    /// Returns `true` if the metric is a property of tasks, so that only workloads with sessions have it.
+    #[must_use]
+    pub fn is_of_tasks(self) -> bool {
+        matches!(self, Self::TaskSuccess | Self::Percentile(_, Time::Task))
+    }
+
+    /// Returns `true` if the metric is a property of jobs or tasks, so that it can be measured for one workload and in windows of
     /// time.
     #[must_use]
     pub fn is_measured_per_job(self) -> bool {
@@ -45,6 +52,7 @@ impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Success => "success",
+            Self::TaskSuccess => "task success",
             Self::Goodput => "goodput",
             Self::FallbackShare => "fallback share",
             Self::CutShare => "cut share",
@@ -56,6 +64,7 @@ impl fmt::Display for Metric {
             Self::Percentile(percent, Time::Latency) => return write!(f, "p{percent} latency"),
             Self::Percentile(percent, Time::FirstToken) => return write!(f, "p{percent} first_token"),
             Self::Percentile(percent, Time::Queue) => return write!(f, "p{percent} queue"),
+            Self::Percentile(percent, Time::Task) => return write!(f, "p{percent} task latency"),
         })
     }
 }
@@ -79,7 +88,7 @@ mod tests {
 
     #[test]
     fn every_metric_is_found_by_its_name() {
-        assert_eq!(Metric::all().count(), 21);
+        assert_eq!(Metric::all().count(), 26);
         for metric in Metric::all() {
             assert_eq!(Metric::from_name(&metric.to_string()), Some(metric));
         }

@@ -39,14 +39,27 @@ enum BaseRate {
 
 /// Returns the jobs of a workload expected before each of `instants`, which must not decrease; `None` for users, whose arrivals
 /// depend on the replies. A rate is zero after `duration`; bursts and traces are not bounded by it.
+///
+/// All calls of a session count when it begins.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "numbers of jobs are far below 2^53")]
 pub fn jobs_before(
     workload: &Workload,
     duration: Nanos,
     instants: impl IntoIterator<Item = Instant>,
 ) -> Option<Vec<f64>> {
     let instants = instants.into_iter();
+    let per_arrival = workload.jobs_per_arrival();
+    let arrivals = arrivals_before(workload, duration, instants)?;
+    Some(arrivals.into_iter().map(|arrivals| arrivals * per_arrival).collect())
+}
+
+/// Returns the arrivals expected before each of `instants`, as [`jobs_before`] does.
+#[expect(clippy::cast_precision_loss, reason = "numbers of jobs are far below 2^53")]
+fn arrivals_before(
+    workload: &Workload,
+    duration: Nanos,
+    instants: impl Iterator<Item = Instant>,
+) -> Option<Vec<f64>> {
     match &workload.arrivals {
         Arrivals::Burst { .. } => {
             let bursts = Bursts::of(workload)?;
@@ -60,8 +73,8 @@ pub fn jobs_before(
 }
 
 impl Rate {
-    /// Returns the rate of a workload over a run of `duration`; `None` for arrivals without a rate: bursts, users and traces. A batch has
-    /// the rate at which its jobs would be sent evenly from its beginning to the end of the run.
+    /// Returns the rate of the arrivals of a workload, jobs or sessions, over a run of `duration`; `None` for arrivals without a rate:
+    /// bursts, users and traces. A batch has the rate at which its jobs would be sent evenly from its beginning to the end of the run.
     #[must_use]
     pub fn of(workload: &Workload, duration: Nanos) -> Option<Self> {
         let base = match &workload.arrivals {

@@ -3,7 +3,9 @@
 
 use super::diagnostics::{Diagnostics, Name};
 use super::resolved::{Arrivals, Client, MAX_ROUTE_TARGETS, Offers, Route, Scenario, Step, Target, Workload};
-use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, TraceSpec, WorkloadSpec};
+use super::spec::{
+    ArrivalsSpec, ProviderSpec, RouteSpec, SessionsSpec, Spec, StepSpec, TraceSpec, WorkloadSpec,
+};
 use super::trace::{Trace, TraceOptions};
 use super::trace_cache::TraceCache;
 use super::unknown_target::{retired_model, unknown_account, unknown_model, unknown_provider};
@@ -209,17 +211,22 @@ impl WorkloadResolver<'_> {
             let help = format!("begin before {}, or raise `duration`", print_duration(self.duration));
             self.diagnostics.report_at(&spec.name.at, what, help);
         }
-        let arrivals = match spec.arrivals {
+        let (sessions, arrivals, shape) = match spec.sessions {
+            Some(SessionsSpec { sessions, arrivals, shape }) => (Some(Box::new(sessions?)), arrivals, shape),
+            None => (None, spec.arrivals, spec.shape),
+        };
+        let arrivals = match arrivals {
             Some(ArrivalsSpec::Known(arrivals)) => Some(arrivals),
             Some(ArrivalsSpec::Trace(trace)) => self.trace(&trace),
             None => None,
         };
-        Some(Workload {
+        let mut workload = Workload {
             name: spec.name.text,
             route: route?,
             client: client?,
             arrivals: arrivals?,
-            shape: spec.shape,
+            sessions,
+            shape,
             clock: self.clock.clone(),
             prompt: spec.prompt,
             cached_prompt: spec.cached_prompt,
@@ -230,7 +237,9 @@ impl WorkloadResolver<'_> {
             stream: spec.stream,
             deferrable: spec.deferrable,
             priority: spec.priority,
-        })
+        };
+        workload.update_sizes();
+        Some(workload)
     }
 
     fn route(&self, spec: &WorkloadSpec) -> Option<RouteId> {

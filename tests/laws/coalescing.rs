@@ -2,13 +2,14 @@
 //! attempts than sending every job if nothing is refused, and a promoted follower is tried before it is given up.
 
 use super::Run;
+use super::replayed_load::ReplayedLoad;
 use crate::story::parse;
 use proptest::prelude::*;
 use provider::{Instant, Nanos};
 use quotalab::drive::virtual_time;
 use quotalab::event::{Event, EventKind, JobOutcome};
 use quotalab::ids::{EngineId, JobId, WorkloadId};
-use quotalab::load::Load;
+use quotalab::job::Arrival;
 use quotalab::record::Fold;
 use quotalab::scenario::Scenario;
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 /// Checks that of identical jobs at most one has an attempt in flight. Events do not record fingerprints, so the load is
 /// generated a second time.
 pub(super) struct IdenticalJobs {
-    load: Load,
+    load: ReplayedLoad,
     /// By workload, whether its client coalesces.
     coalesces: Vec<bool>,
     /// The workload, the engine and the fingerprint of each job in flight.
@@ -29,7 +30,7 @@ pub(super) struct IdenticalJobs {
 impl IdenticalJobs {
     pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
-            load: Load::new(scenario),
+            load: ReplayedLoad::new(scenario),
             coalesces: scenario.workloads.iter().map(|it| scenario.client_of(it).coalesce).collect(),
             jobs: BTreeMap::new(),
             sender: BTreeMap::new(),
@@ -49,12 +50,10 @@ impl IdenticalJobs {
 
 impl Fold for IdenticalJobs {
     fn event(&mut self, event: &Event) {
+        if let Some(Arrival { job, .. }) = self.load.event(event) {
+            self.jobs.insert(job.id, (job.workload, job.engine, job.fingerprint));
+        }
         match event.kind {
-            EventKind::Arrived { .. } => {
-                let job = self.load.next().expect("every job comes from the load").job;
-                assert_eq!(job.id, event.job, "jobs are numbered in order of arrival");
-                self.jobs.insert(job.id, (job.workload, job.engine, job.fingerprint));
-            }
             EventKind::Coalesced { leader } if self.jobs.get(&leader) != self.jobs.get(&event.job) => {
                 self.violations
                     .push(format!("law 15: {leader} is not identical, or of another process: {event:?}"));
@@ -64,9 +63,8 @@ impl Fold for IdenticalJobs {
                 let (_, engine, fingerprint) = self.jobs[&event.job];
                 self.sender.remove(&(engine, fingerprint));
             }
-            EventKind::Done(end) => {
+            EventKind::Done(_) => {
                 self.jobs.remove(&event.job);
-                self.load.finished(event.at, end.workload);
             }
             _ => {}
         }

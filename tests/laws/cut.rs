@@ -2,11 +2,12 @@
 //! `max_tokens`, or without one the model that served it, allows. Events do not record the ground truth, so the load is
 //! generated a second time.
 
+use super::replayed_load::ReplayedLoad;
 use provider::config::ModelConfig;
 use provider::{Call, Truth};
 use quotalab::event::{Event, EventKind, JobEnd, JobOutcome};
 use quotalab::ids::{JobId, TargetId};
-use quotalab::load::Load;
+use quotalab::job::Arrival;
 use quotalab::record::{Fold, Summary};
 use quotalab::scenario::Scenario;
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 /// The jobs in flight, and the cut answers so far.
 pub(super) struct CutAnswers {
     scenario: Scenario,
-    load: Load,
+    load: ReplayedLoad,
     jobs: BTreeMap<JobId, InFlight>,
     /// The number of cut answers by workload: as the ground truth implies or, where it does not decide, as the job's end states.
     cut: Vec<u64>,
@@ -31,7 +32,7 @@ struct InFlight {
 impl CutAnswers {
     pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
-            load: Load::new(scenario),
+            load: ReplayedLoad::new(scenario),
             jobs: BTreeMap::new(),
             cut: vec![0; scenario.workloads.len()],
             violations: Vec::new(),
@@ -70,12 +71,10 @@ fn max_completion(model: &ModelConfig, truth: Truth) -> u32 {
 
 impl Fold for CutAnswers {
     fn event(&mut self, event: &Event) {
+        if let Some(Arrival { job, truth, .. }) = self.load.event(event) {
+            self.jobs.insert(job.id, InFlight { truth, max_tokens: job.max_tokens, target: None });
+        }
         match event.kind {
-            EventKind::Arrived { .. } => {
-                let arrival = self.load.next().expect("every job comes from the load");
-                let (truth, max_tokens) = (arrival.truth, arrival.job.max_tokens);
-                self.jobs.insert(arrival.job.id, InFlight { truth, max_tokens, target: None });
-            }
             EventKind::Sent { target, .. } => {
                 self.jobs.get_mut(&event.job).expect("a job in flight").target = Some(target);
             }
@@ -90,7 +89,6 @@ impl Fold for CutAnswers {
                     self.violations
                         .push(format!("{} is cut: {}, by the truth: {expected}", event.job, end.cut));
                 }
-                self.load.finished(event.at, end.workload);
             }
             _ => {}
         }

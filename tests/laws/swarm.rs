@@ -306,8 +306,34 @@ fn client(tape: &mut Tape<'_>) -> String {
     )
 }
 
+/// Returns a workload of sessions as the words of a YAML map. `begin` is the map of their beginnings.
+fn sessions(tape: &mut Tape<'_>, number: u32, begin: &str) -> String {
+    let turns = tape.pick(&["1", "{ mean: 2 }"]);
+    let calls = tape.pick(&["2", "{ min: 1, max: 9 }", "1"]);
+    let fan_out = tape.pick(&["1", "{ values: [1, 4] }"]);
+    let tool_time = tape.pick(&["0s", "{ mean: 300ms }"]);
+    let context = tape.pick(&["{ first: 100 }", "{ first: { min: 1, max: 300 }, growth: { mean: 80 } }"]);
+    let cached = tape.pick(&["0%", "60%", "100%"]);
+    let max_tokens = tape.pick(&["", ", max_tokens: 64"]);
+    let begin = begin.trim_end_matches(" }");
+    format!(
+        "name: w{number}, route: r{}, completion: {{ mean: 60 }}{max_tokens}, sessions: {begin}, turns: {turns}, think: 1s, \
+         calls: {calls}, fan_out: {fan_out}, tool_time: {tool_time}, context: {context}, cached: {cached} }}",
+        number % 2
+    )
+}
+
 /// Returns a workload as the words of a YAML map.
 fn workload(tape: &mut Tape<'_>, number: u32) -> String {
+    let begin = tape.pick(&[
+        "",
+        "",
+        "{ rate: 2/s, deadline: 5s }",
+        "{ arrivals: { users: 3, think: 1s }, leave: 40% }",
+    ]);
+    if !begin.is_empty() {
+        return sessions(tape, number, begin);
+    }
     let arrivals = tape.pick(&[
         "{ poisson: 2/s }",
         "{ constant: 5/s }",

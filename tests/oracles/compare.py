@@ -27,7 +27,7 @@ from simulator import Simulation
 SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
 SEEDS = 20
 # The numbers of seeds of scenarios whose runs have very many jobs or few.
-SEEDS_OF = {"05-year-of-growth": 6, "09-burst-in-the-hour": 40, "10-outage-and-hangs": 60, "14-batch-beside-a-chat": 10}
+SEEDS_OF = {"05-year-of-growth": 6, "09-burst-in-the-hour": 40, "10-outage-and-hangs": 60, "14-batch-beside-a-chat": 10, "16-agents": 10}
 
 # Scenarios that quotalab does not simulate by the rules. They are shown and must disagree: remove one from this set when it agrees.
 PENDING: set[str] = set()
@@ -35,6 +35,7 @@ PENDING: set[str] = set()
 # The tolerance in addition to three standard errors: a share of the mean for quantities (quotalab states percentiles with three
 # digits), and otherwise an absolute difference: in the number of jobs, in a share of the jobs, or in events per job.
 RELATIVE = {"tokens/job": 0.005, "p50 latency": 0.005, "p95 latency": 0.005, "first refusal": 0.005}
+RELATIVE |= {"p50 task latency": 0.005, "p95 task latency": 0.005, "calls/task": 0.005}
 ABSOLUTE = 0.002
 
 
@@ -65,6 +66,23 @@ def run_quotalab(path, seed, binary, options):
         "p50 latency": result["latency_s"]["p50"] if result["latency_s"]["count"] else math.nan,
         "p95 latency": result["latency_s"]["p95"] if result["latency_s"]["count"] else math.nan,
         "first refusal": (result.get("first_refusal") or {"at_s": math.inf})["at_s"],
+        **{name: value for w in result["workloads"] if "tasks" in w for name, value in of_tasks(w).items()},
+    }
+
+
+def of_tasks(workload):
+    """Returns the measures of a workload of sessions."""
+    name, tasks = workload["name"], workload["tasks"]
+    ended = tasks["offered"] - tasks["in_flight"]
+    band = next((band for band in tasks["by_steps"] if band["from"] == 31), None)
+    latency = tasks["latency_s"]
+    return {
+        f"tasks {name}": ended,
+        f"task success {name}": tasks["succeeded"] / ended,
+        "success, 31-40": band["succeeded"] / band["ended"] if band else math.nan,
+        "calls/task": tasks["calls_per_task"],
+        "p50 task latency": latency["p50"] if latency["count"] else math.nan,
+        "p95 task latency": latency["p95"] if latency["count"] else math.nan,
     }
 
 

@@ -38,6 +38,8 @@ def draw(spec, read, rng):
     """Draws from a distribution of the scenario language."""
     if not isinstance(spec, dict):
         return read(spec)
+    if "values" in spec:
+        return read(rng.choices(spec["values"], spec.get("weights"))[0])
     values = {word: read(value) for word, value in spec.items()}
     if "mean" in values:
         return rng.expovariate(1 / values["mean"])

@@ -5,10 +5,10 @@ event logs (see `Client`), not from the engine. It is a plain discrete-event sim
 Python's own random numbers. Two runs of the same scenario therefore agree in distribution, not in bytes; compare.py tests that they
 do. It needs only the standard library.
 
-Modelled: arrivals (constant, poisson, steps, burst, users; shape), batches, sizes and times (constant, lognormal, exponential, uniform),
-limits per account and model (token bucket, fixed window, sliding log, concurrency; see limits.py), reservation and settlement,
-latency, slots, network, incidents (a status, `timeout`), and clients with processes, deadline, attempts, backoff, `retry-after`,
-cool-downs, ejection, and routes of steps (`in_order`, `round_robin`). A word that is not modelled is an error.
+Modelled: arrivals (constant, poisson, steps, burst, users; shape), batches, sessions (see sessions.py), sizes and times (constant,
+lognormal, exponential, uniform), limits per account and model (token bucket, fixed window, sliding log, concurrency; see limits.py),
+reservation and settlement, latency, slots, network, incidents (a status, `timeout`), and clients with processes, deadline, attempts,
+backoff, `retry-after`, cool-downs, ejection, and routes of steps (`in_order`, `round_robin`). A word that is not modelled is an error.
 """
 
 import collections
@@ -18,6 +18,7 @@ import math
 import random
 
 from limits import Meter, draw, number, per_second, seconds, words
+from sessions import Sessions, measures
 
 DEFAULT_MAX_TOKENS = 1024  # reserved for a call without `max_tokens`
 EJECT_AFTER, EJECT_FOR = 5, 30.0  # consecutive failures; seconds
@@ -45,7 +46,7 @@ class Server:
         self.sim, self.incidents = sim, [words(incident, "at for fault share") for incident in provider.get("incidents", [])]
         for fault in (incident["fault"] for incident in self.incidents):
             assert fault == "timeout" or isinstance(fault, int), f"not modelled: the fault {fault}"
-        self.latency = words(model.get("latency", {}), "first_token prefill output total network slots")
+        self.latency = words(model.get("latency", {}), "first_token prefill cached_prefill output total network slots")
         self.free_slots, self.queue = self.latency.get("slots", math.inf), collections.deque()
 
     def travel(self, attempt, event, *args):
@@ -84,7 +85,8 @@ class Server:
         if "total" in latency:
             attempt.first_token = end = self.sim.now + draw(latency["total"], seconds, rng)
         else:
-            prefill = job.prompt / number(latency["prefill"].split()[0]) if "prefill" in latency else 0.0
+            speed = lambda word: number(latency[word].split()[0]) if word in latency else math.inf
+            prefill = (job.prompt - job.cached) / speed("prefill") + job.cached / speed("cached_prefill")
             attempt.first_token = self.sim.now + draw(latency.get("first_token", "200ms"), seconds, rng) + prefill
             end = attempt.first_token + max(0, job.completion - 1) / self.speed()
         self.sim.at(end, REPLY, self.finish, attempt)
@@ -131,14 +133,16 @@ class Target:
 class Job:
     """One job with its sizes, which are drawn when it arrives."""
 
-    def __init__(self, sim, workload, then=None):
-        """`then` is called when the job has ended."""
+    def __init__(self, sim, workload, then=None, session=None):
+        """`then` is called with whether the job succeeded when it has ended. `session` is that whose call it is."""
         rng, name = sim.rng, workload["name"]
         processes = sim.clients[workload.get("client", "default")]
         self.client = processes[sim.submitted[name] % len(processes)]
         sim.submitted[name] += 1
         self.workload, self.then, self.arrived = workload, then, sim.now
-        self.prompt = round(draw(workload["prompt"], number, rng))
+        self.prompt = session.context if session else round(draw(workload["prompt"], number, rng))
+        self.cached = round(session.load.cached * session.before) if session else 0
+        self.deadline, self.succeeded = session.deadline if session else math.inf, False
         self.max_tokens = workload.get("max_tokens", DEFAULT_MAX_TOKENS)
         self.completion = round(draw(workload["completion"], number, rng))
         if "max_tokens" in workload:
@@ -172,7 +176,8 @@ class Client:
     def submit(self, job):
         self.sim.count["offered"] += 1
         self.sim.by_workload[job.workload["name"]][0] += 1
-        self.sim.at(job.arrived + self.deadline, TIMER, self.give_up, job)
+        job.deadline = min(job.deadline, job.arrived + self.deadline)
+        self.sim.at(job.deadline, TIMER, self.give_up, job)
         self.dispatch(job)
 
     def dispatch(self, job):
@@ -188,7 +193,7 @@ class Client:
                     return self.send(job, target, position)
         earliest = min(target.cool_until for step in route for target in step["targets"])
         until = max(earliest, now) + self.backoff(job, beyond_stated_wait=earliest > now)
-        if until >= job.arrived + self.deadline:
+        if until >= job.deadline:
             return self.end(job)
         self.sim.at(until, TIMER, self.wake, job)
 
@@ -220,6 +225,7 @@ class Client:
             self.sim.count["fell_back"] += job.position > 0
             self.sim.by_workload[job.workload["name"]][1] += 1
             self.sim.latencies.append(self.sim.now - job.arrived)
+            job.succeeded = True
             self.end(job)
 
     def limited(self, attempt, wait):
@@ -260,7 +266,7 @@ class Client:
     def end(self, job):
         job.over, job.attempt = True, None
         if job.then:
-            job.then()
+            job.then(job.succeeded)
 
 
 # A run
@@ -268,6 +274,8 @@ class Client:
 
 class Simulation:
     """One run of a scenario with one seed."""
+
+    TIMER, ARRIVAL = TIMER, ARRIVAL
 
     def __init__(self, scenario, seed):
         words(scenario, "name about duration providers routes client clients workload")
@@ -280,8 +288,10 @@ class Simulation:
         self.clients = {
             name: [Client(self, spec, self.resolve(scenario)) for _ in range(spec.get("processes", 1))] for name, spec in clients.items()
         }
+        self.sessions = [Sessions(self, workload) for workload in scenario["workload"] if "sessions" in workload]
         for workload in scenario["workload"]:
-            self.start_workload(workload)
+            if "sessions" not in workload:
+                self.start_workload(workload)
 
     def resolve(self, scenario):
         """Returns the routes of one process, with one target for each account and model."""
@@ -308,11 +318,14 @@ class Simulation:
         if "users" not in arrivals:
             self.schedule_next(workload, self.arrival_times(arrivals))
 
+    def session_call(self, session):
+        return Job(self, session.load.workload, session.ended, session)
+
     def schedule_user(self, workload, now):
         """Schedules the next job of a user, who thinks first."""
         at = now + draw(workload["arrivals"]["think"], seconds, self.rng)
         if at < self.duration:
-            then = lambda: self.schedule_user(workload, self.now)
+            then = lambda succeeded: self.schedule_user(workload, self.now)
             self.at(at, ARRIVAL, lambda: self.submit(Job(self, workload, then)))
 
     def start_batch(self, workload, batch):
@@ -325,7 +338,7 @@ class Simulation:
 
         def send():
             if next(left) > 0:
-                self.submit(Job(self, workload, lambda: take(self.now + 0.001)))
+                self.submit(Job(self, workload, lambda succeeded: take(self.now + 0.001)))
 
         for _ in range(batch["workers"]):
             take(seconds(batch.get("from", "0s")))
@@ -384,4 +397,5 @@ class Simulation:
             "p50 latency": quantile(0.50),
             "p95 latency": quantile(0.95),
             "first refusal": self.first_refusal,
+            **{name: value for load in self.sessions for name, value in measures(load).items()},
         }

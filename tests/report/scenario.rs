@@ -82,6 +82,7 @@ pub(super) fn workload(name: &str) -> Workload {
         repeats: None,
         stream: true,
         deferrable: false,
+        sessions: None,
         priority: quotalab::job::Priority::default(),
     }
 }

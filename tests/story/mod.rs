@@ -32,6 +32,7 @@ mod renewal;
 mod route_order;
 mod routing;
 mod rules;
+mod sessions;
 mod slots;
 mod start;
 mod worst_window;
@@ -130,6 +131,7 @@ impl Story {
             EventKind::Promoted { leader, .. } => format!("promoted after {leader}"),
             EventKind::Done(JobEnd { outcome, .. }) => format!("{outcome:?}"),
             EventKind::FirstByte { target, .. } => format!("first byte from {}", name(target)),
+            EventKind::Task(_) => return None,
         })
     }
 

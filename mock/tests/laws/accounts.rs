@@ -377,8 +377,12 @@ fn the_draws_of_a_call_depend_on_its_truth_alone() {
     use provider::dist::Dist;
     let mut config = config(1, vec![], Reserve::default_for(Estimate::Prompt));
     let first_token = Dist::log_normal(0.2, 0.99, 1.0);
-    let service =
-        ServiceTimeDist::Split { before_prefill: first_token, prefill_speed: None, decode_speed: 500.0 };
+    let service = ServiceTimeDist::Split {
+        before_prefill: first_token,
+        prefill_speed: None,
+        cached_prefill_speed: None,
+        decode_speed: 500.0,
+    };
     config.models[0].latency = Latency::new(service).with_round_trip(Dist::Exponential(0.05));
     let call = Call { account: 0, model: 0, max_tokens: None };
     let truth = |draw| Truth { prompt_tokens: 10, completion_tokens: 100, cached_tokens: 0, draw };

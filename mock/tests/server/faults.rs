@@ -226,6 +226,7 @@ async fn the_first_token_may_be_late_and_the_others_slow() {
     let service = ServiceTimeDist::Split {
         before_prefill: Dist::Constant(0.01),
         prefill_speed: None,
+        cached_prefill_speed: None,
         decode_speed: 1_000.0,
     };
     for (fault, first, rest) in

@@ -12,7 +12,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// The first token comes after a minute. The mock really waits that long, longer than any test: every call ends because its client
 /// disconnects or the mock stops. What it has used follows the clock that the test sets.
 fn slow() -> ServiceTimeDist {
-    ServiceTimeDist::Split { before_prefill: Dist::Constant(60.0), prefill_speed: None, decode_speed: 1.0 }
+    ServiceTimeDist::Split {
+        before_prefill: Dist::Constant(60.0),
+        prefill_speed: None,
+        cached_prefill_speed: None,
+        decode_speed: 1.0,
+    }
 }
 
 #[tokio::test]
@@ -103,6 +108,7 @@ async fn random_disconnects_never_settle_a_call_twice_or_not_at_all() {
     let service = ServiceTimeDist::Split {
         before_prefill: Dist::Constant(0.003),
         prefill_speed: None,
+        cached_prefill_speed: None,
         decode_speed: 5000.0,
     };
     let limits = vec![Limit::new(Axis::Concurrency, 1000), Limit::new(Axis::Tpm, 100_000_000)];

@@ -15,6 +15,7 @@ async fn a_stream_has_a_role_tokens_an_end_and_done() {
     let service = ServiceTimeDist::Split {
         before_prefill: Dist::Constant(0.002),
         prefill_speed: None,
+        cached_prefill_speed: None,
         decode_speed: 1000.0,
     };
     for service in [service, no_latency()] {
@@ -98,6 +99,7 @@ async fn network_latency_delays_a_reply_without_changing_it() {
         let service = ServiceTimeDist::Split {
             before_prefill: Dist::Constant(0.002),
             prefill_speed: None,
+            cached_prefill_speed: None,
             decode_speed: 1000.0,
         };
         let mut config = config(vec![], service, &[]);

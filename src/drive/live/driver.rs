@@ -42,6 +42,8 @@ pub(super) struct LiveDriver<'a, F, T> {
 #[derive(Debug)]
 struct LiveJob {
     truth: Truth,
+    /// See [`Arrival::origin`].
+    origin: u32,
     /// Its attempt in flight.
     attempt: Option<AttemptId>,
 }
@@ -131,21 +133,24 @@ impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
         !self.pending_reports.is_empty()
     }
 
-    /// Takes the next arrival and returns the job to submit; `None` if there is none, if it is shed because the generator is too far
+    /// Takes the next arrival and returns the job to submit; `None` if there is none, if a task ended instead, if it is shed because the generator is too far
     /// behind its schedule, or if the transport admits no further job.
     pub(super) fn arrive(&mut self, now: Instant) -> Option<(Job, Tag)> {
-        let Arrival { job, truth } = self.load.next()?;
+        let workload = self.load.next_workload()?;
+        let arrival = self.load.next();
+        self.log_tasks(now, workload);
+        let Arrival { job, truth, origin } = arrival?;
         let lag = now.since(job.scheduled).max(self.mock_lag(now));
         let max_lag = if self.undecided.len() < MANY_UNDECIDED { MAX_LAG_OF_FEW } else { MAX_LAG };
         if lag > max_lag {
-            self.shed(now, &job);
+            self.shed(now, &job, origin);
             return None;
         }
         if !self.transport.admits(now, &job) {
             self.load_has_ended = true;
             return None;
         }
-        Some((job, Tag(self.jobs.insert(LiveJob { truth, attempt: None }))))
+        Some((job, Tag(self.jobs.insert(LiveJob { truth, origin, attempt: None }))))
     }
 
     /// Records how long an attempt waited before its request began. Mocks do not report on an attempt that was not sent.
@@ -223,10 +228,12 @@ impl<F: Fold, T: Transport> Driver for LiveDriver<'_, F, T> {
 
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {
         // Only a job that is in flight when the run ends still has an attempt here.
-        if let Some(attempt) = self.jobs.remove(tag.0).attempt {
+        let LiveJob { attempt, origin, .. } = self.jobs.remove(tag.0);
+        if let Some(attempt) = attempt {
             self.abort(attempt);
         }
-        self.load.finished(now, end.workload);
+        self.load.finished(now, end.workload, origin, end.outcome);
+        self.log_tasks(now, end.workload);
     }
 }
 
@@ -242,6 +249,7 @@ impl<F: Fold, T: Transport> LiveDriver<'_, F, T> {
         &mut self,
         at: Instant,
         &Job { id, workload, engine, scheduled, deadline, prompt_tokens, max_tokens, .. }: &Job,
+        origin: u32,
     ) {
         let arrived = EventKind::Arrived { workload, engine, scheduled, deadline, prompt_tokens, max_tokens };
         self.fold.event(&Event { at, job: id, kind: arrived });
@@ -249,7 +257,15 @@ impl<F: Fold, T: Transport> LiveDriver<'_, F, T> {
         let end =
             JobEnd { queue: at.since(scheduled), ..JobEnd::without_attempt(outcome, workload, scheduled) };
         self.fold.event(&Event { at, job: id, kind: EventKind::Done(end) });
-        self.load.finished(at, workload);
+        self.load.finished(at, workload, origin, outcome);
+        self.log_tasks(at, workload);
+    }
+
+    /// Logs the beginnings and ends of tasks of `workload`.
+    fn log_tasks(&mut self, now: Instant, workload: WorkloadId) {
+        while let Some((job, task)) = self.load.pop_task_event(workload) {
+            self.fold.event(&Event { at: now, job, kind: EventKind::Task(task) });
+        }
     }
 
     /// Returns `true` if the decision on an attempt may still arrive after its reply.

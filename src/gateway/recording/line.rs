@@ -342,7 +342,8 @@ impl<'a> Kind<'a> {
             EventKind::Arrived { .. }
             | EventKind::FirstByte { .. }
             | EventKind::Decided { .. }
-            | EventKind::Settled { .. } => {
+            | EventKind::Settled { .. }
+            | EventKind::Task(_) => {
                 unreachable!("invariant: an engine decides, found {:?}", event.kind)
             }
         }

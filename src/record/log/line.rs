@@ -1,9 +1,11 @@
 //! The lines of the event log as serde sees them. The names are those of the schema; the code may have others.
 
 use super::super::names::{failure_from_name, failure_name};
+use super::decision::Decision;
 use super::end::End;
 use super::obstacle::{AxisName, ObstacleFields};
-use crate::event::{AttemptOutcome, Event, EventKind, ProviderDecision, RefusalCause};
+use super::task::{TaskBegan, TaskEnded};
+use crate::event::{AttemptOutcome, Event, EventKind, RefusalCause, TaskEvent};
 use crate::ids::{AttemptId, EngineId, JobId, TargetId, WorkloadId};
 use provider::{Instant, Usage};
 use serde::{Deserialize, Serialize};
@@ -109,15 +111,8 @@ pub(super) enum Kind {
         attempt: Option<u64>,
     },
     Done(End),
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "ruled", rename_all = "snake_case")]
-pub(super) enum Decision {
-    Admitted { reserved: u64 },
-    Refused { axis: AxisName, requested: u64 },
-    TooLong,
-    Faulted,
+    TaskBegan(TaskBegan),
+    TaskEnded(TaskEnded),
 }
 
 /// The result of an attempt.
@@ -211,6 +206,8 @@ impl From<EventKind> for Kind {
                 Self::Promoted { leader: leader.0, attempt: attempt.map(|attempt| attempt.0) }
             }
             EventKind::Done(end) => Self::Done(End::new(&end, ObstacleFields::from)),
+            EventKind::Task(TaskEvent::Began(start)) => Self::TaskBegan(start.into()),
+            EventKind::Task(TaskEvent::Ended(end)) => Self::TaskEnded(end.into()),
         }
     }
 }
@@ -266,32 +263,10 @@ impl Kind {
             Self::Promoted { leader, attempt } => {
                 EventKind::Promoted { leader: JobId(leader), attempt: attempt.map(AttemptId) }
             }
+            Self::TaskBegan(began) => EventKind::Task(began.into_event()),
+            Self::TaskEnded(ended) => EventKind::Task(ended.into_event()?),
             Self::Done(_) => return Err("the end of a job needs its arrival".to_owned()),
         })
-    }
-}
-
-impl From<ProviderDecision> for Decision {
-    fn from(decision: ProviderDecision) -> Self {
-        match decision {
-            ProviderDecision::Admitted { reserved } => Self::Admitted { reserved },
-            ProviderDecision::Refused { axis, requested } => {
-                Self::Refused { axis: AxisName(axis), requested }
-            }
-            ProviderDecision::TooLong => Self::TooLong,
-            ProviderDecision::Faulted => Self::Faulted,
-        }
-    }
-}
-
-impl From<Decision> for ProviderDecision {
-    fn from(decision: Decision) -> Self {
-        match decision {
-            Decision::Admitted { reserved } => Self::Admitted { reserved },
-            Decision::Refused { axis, requested } => Self::Refused { axis: axis.0, requested },
-            Decision::TooLong => Self::TooLong,
-            Decision::Faulted => Self::Faulted,
-        }
     }
 }
 

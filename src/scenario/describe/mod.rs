@@ -1,10 +1,12 @@
 //! The text of a scenario that `quotalab check` prints: short lines, with which authors can check what they wrote.
 
+mod arrivals;
 mod caller;
 mod client;
+mod sessions;
 mod upstream;
 
-use super::resolved::{Arrivals, CachedPrompt, DEFAULT_CLIENT, GapDist, Pick, Scenario, Shape, Workload};
+use super::resolved::{Arrivals, CachedPrompt, DEFAULT_CLIENT, Pick, Scenario, Shape, Workload};
 use crate::ids::TargetId;
 use crate::job::Priority;
 use provider::Nanos;
@@ -14,7 +16,7 @@ use provider::config::{
     ModelConfig, RefillPolicy, Reserve, ServiceTimeDist, Settlement, WaitForm,
 };
 use provider::dist::Dist;
-use provider::units::{print_count, print_duration, print_number, print_rate, print_share};
+use provider::units::{print_count, print_duration, print_number, print_share};
 use std::fmt::Write as _;
 
 impl Scenario {
@@ -204,8 +206,10 @@ fn limit(limit: &Limit) -> String {
 /// Formats how long a call takes.
 fn latency(latency: &Latency) -> String {
     let mut text = match &latency.service {
-        ServiceTimeDist::Split { before_prefill, prefill_speed, decode_speed } => {
+        ServiceTimeDist::Split { before_prefill, prefill_speed, cached_prefill_speed, decode_speed } => {
             let prefill = prefill_speed.map(|speed| format!(", prompt at {} tok/s", print_number(speed)));
+            let cached = cached_prefill_speed.map(|speed| format!(" (cached at {})", print_number(speed)));
+            let prefill = prefill.map(|text| text + &cached.unwrap_or_default());
             format!(
                 "first token after {}{}, then {} tok/s",
                 dist(before_prefill, &seconds),
@@ -294,13 +298,19 @@ fn workload_lines(
         Priority::Batch => ", batch",
     };
     let mut lines = vec![format!(
-        "{} on route {route}{client}: {}{}{priority}",
+        "{} on route {route}{client}: {}{}{}{priority}",
         workload.name,
-        arrivals(&workload.arrivals),
+        if workload.sessions.is_some() { "sessions, " } else { "" },
+        arrivals::arrivals(&workload.arrivals),
         shape.unwrap_or_default()
     )];
     let bound = workload.max_tokens.map(|max| format!(", max_tokens {max}")).unwrap_or_default();
     let bound = bound + &cut_answers(workload, cut_share);
+    if let Some(sessions) = &workload.sessions {
+        lines.extend(sessions::lines(sessions));
+        lines.push(format!("  completion {} tokens{bound}", dist(&workload.completion, &print_number)));
+        return lines;
+    }
     if matches!(workload.arrivals, Arrivals::Trace { .. }) {
         lines.push(format!("  tokens as recorded{bound}"));
     } else {
@@ -333,45 +343,6 @@ fn workload_lines(
         ));
     }
     lines
-}
-
-fn arrivals(arrivals: &Arrivals) -> String {
-    match arrivals {
-        Arrivals::Constant(rate) => format!("{} evenly spaced", print_rate(*rate)),
-        Arrivals::Poisson(rate) => format!("{} at random", print_rate(*rate)),
-        Arrivals::Renewal { rate, gaps, cv } => {
-            let name = match gaps {
-                GapDist::Gamma => "gamma",
-                GapDist::Weibull => "Weibull",
-            };
-            format!("{} at random with {name} gaps of cv {}", print_rate(*rate), print_number(*cv))
-        }
-        Arrivals::Ramp(from, to) => format!("from {} to {} at random", print_rate(*from), print_rate(*to)),
-        Arrivals::Steps { steps, every } => {
-            let step = |(at, rate): &(provider::Instant, f64)| {
-                format!("{} from {}", print_rate(*rate), print_duration(Nanos(at.0)))
-            };
-            let again = every.map(|every| format!("; the same every {}", print_duration(every)));
-            steps.iter().map(step).collect::<Vec<_>>().join(", ") + &again.unwrap_or_default()
-        }
-        Arrivals::Burst { jobs, at, every } => {
-            let first = match at.0 {
-                0 => String::new(),
-                at => format!(", the first after {}", print_duration(Nanos(at))),
-            };
-            format!("{} at once, every {}{first}", print_count((*jobs).into()), print_duration(*every))
-        }
-        Arrivals::Users { users, think } => {
-            format!("{} users, each thinking for {}", print_count((*users).into()), dist(think, &seconds))
-        }
-        Arrivals::Batch { jobs, from, workers } => format!(
-            "a batch of {} from {}, {} at once",
-            print_count((*jobs).into()),
-            print_duration(Nanos(from.0)),
-            print_count((*workers).into())
-        ),
-        Arrivals::Trace { rows, .. } => format!("{} recorded requests", rows.len()),
-    }
 }
 
 fn dist(dist: &Dist, print: &dyn Fn(f64) -> String) -> String {

@@ -7,8 +7,13 @@ use provider::Nanos;
 use provider::units::{self, ParseError};
 
 /// Metrics other than percentiles, with their meaning and an example of a rule.
-pub(super) const METRICS: [(Metric, &str, &str); 9] = [
+pub(super) const METRICS: [(Metric, &str, &str); 10] = [
     (Metric::Success, "jobs that succeeded, as a share of those that ended", "success >= 99.5%"),
+    (
+        Metric::TaskSuccess,
+        "tasks of `sessions` that succeeded, as a share of those that ended; judged for each such workload",
+        "task success >= 95%",
+    ),
     (Metric::Goodput, "jobs that succeeded, as a rate", "goodput >= 10/min"),
     (
         Metric::FallbackShare,
@@ -36,10 +41,15 @@ pub(super) const METRICS: [(Metric, &str, &str); 9] = [
 ];
 
 /// Times whose percentiles are metrics, with their meaning and an example of a rule.
-pub(super) const TIMES: [(Time, &str, &str); 3] = [
+pub(super) const TIMES: [(Time, &str, &str); 4] = [
     (Time::Latency, "from the arrival to the end of the reply", "p95 latency <= 8s"),
     (Time::FirstToken, "from the arrival to the first token", "p90 first_token <= 500ms"),
     (Time::Queue, "waiting until fewer than `client.concurrency` attempts are in flight", "p99 queue <= 1s"),
+    (
+        Time::Task,
+        "of tasks of `sessions`: from the first call to the end of the last reply",
+        "p95 task latency <= 60s",
+    ),
 ];
 
 /// The comparison operators as written, each with its meaning.
@@ -172,9 +182,11 @@ fn op(text: &str) -> Result<Op, ParseError> {
 /// Reads the number that a metric is compared with, in the unit of results.
 fn value(metric: Metric, text: &str) -> Result<f64, ParseError> {
     match metric {
-        Metric::Success | Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => {
-            units::parse_share(text)
-        }
+        Metric::Success
+        | Metric::TaskSuccess
+        | Metric::FallbackShare
+        | Metric::CutShare
+        | Metric::LimitedShare => units::parse_share(text),
         Metric::Goodput => units::parse_rate(text),
         Metric::Percentile(..) => units::parse_duration(text).map(Nanos::as_secs_f64),
         Metric::Cost => units::parse_dollars(text),

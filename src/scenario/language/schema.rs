@@ -231,7 +231,11 @@ fn rule() -> Value {
     let ops = COMPARISONS.map(|(op, _)| op).join("|");
     let rule = |metric: Metric| {
         let value = match metric {
-            Metric::Success | Metric::FallbackShare | Metric::CutShare | Metric::LimitedShare => share(true),
+            Metric::Success
+            | Metric::TaskSuccess
+            | Metric::FallbackShare
+            | Metric::CutShare
+            | Metric::LimitedShare => share(true),
             Metric::Goodput => format!("{DECIMAL}[kM]?\\s*/\\s*(s|min|h|day)"),
             Metric::Percentile(..) => duration(false),
             Metric::Cost => format!("{DECIMAL}\\s*USD"),

@@ -2,13 +2,16 @@
 //! are filled in. Every [`Scenario`] comes from `resolve`, unchanged or with changes that keep it valid (a multiple of the
 //! load, the changes of the planner).
 
+mod arrivals;
 mod caller;
 mod client;
 mod engines;
 mod offer;
+mod sessions;
 mod shape;
 mod upstream;
 
+pub use arrivals::{Arrivals, GapDist, TraceRow};
 pub use caller::{Caller, DailyBudget};
 pub use client::{
     AdaptiveConcurrency, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError,
@@ -16,16 +19,16 @@ pub use client::{
 };
 pub use engines::MAX_ENGINES;
 pub use offer::{MAX_OFFER_SETS, Offer, OfferStart, OfferVariant, Offers, OwnedCounts, offer_sets};
+pub use sessions::{MAX_FAN_OUT, MAX_STEPS, MAX_TURNS, Sessions, whole};
 pub use shape::Shape;
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
-use super::trace::Recorded;
 use super::{KnownLimit, Note};
 use crate::ids::{ClientId, RouteId, TargetId, WorkloadId};
 use crate::job::Priority;
+use provider::Nanos;
 use provider::calendar::LocalClock;
 use provider::dist::Dist;
-use provider::{Instant, Nanos};
 
 /// A whole scenario, ready to run.
 #[derive(Clone, Debug)]
@@ -190,15 +193,18 @@ pub struct Workload {
     pub route: RouteId,
     /// The client that handles its jobs.
     pub client: ClientId,
-    /// When they arrive.
+    /// When they arrive; with [`Self::sessions`], when those begin.
     pub arrivals: Arrivals,
+    /// The sessions whose calls are the jobs; `None` if the jobs do not depend on each other.
+    pub sessions: Option<Box<Sessions>>,
     /// The factors of the rate over a day or a week of local time. `None` for a constant factor of 1.
     pub shape: Option<Shape>,
     /// The local time of the run, as [`Scenario::clock`].
     pub clock: LocalClock,
-    /// Prompt tokens; unused with a trace, which contains its own.
+    /// Prompt tokens; unused with a trace, which contains its own. With sessions, which have their own as well, the distribution over
+    /// all calls of sessions that run to their end: for arithmetic on independent jobs.
     pub prompt: Dist,
-    /// How much of a job's prompt is found in the provider's prefix cache.
+    /// How much of a job's prompt is found in the provider's prefix cache; with sessions, as for `prompt`.
     pub cached_prompt: CachedPrompt,
     /// Completion tokens, unless `max_tokens` or the model cuts the completion short; unused with a trace, which contains its
     /// own.
@@ -217,6 +223,29 @@ pub struct Workload {
     pub priority: Priority,
 }
 
+impl Workload {
+    /// Returns the mean number of jobs per arrival: one, or the calls of a session.
+    #[must_use]
+    pub fn jobs_per_arrival(&self) -> f64 {
+        self.sessions.as_ref().map_or(1.0, |sessions| sessions.calls_per_session())
+    }
+
+    /// Returns the prompts below which no prompt is: the first ones of sessions, whose contexts grow, or all.
+    #[must_use]
+    pub fn first_prompt(&self) -> &Dist {
+        self.sessions.as_ref().map_or(&self.prompt, |sessions| &sessions.first)
+    }
+
+    /// Sets the sizes of independent jobs that correspond to the sessions, after a change of either; without sessions it has no
+    /// effect.
+    pub(crate) fn update_sizes(&mut self) {
+        if let Some(sessions) = &self.sessions {
+            let calls = sessions.as_independent(&self.completion, self.max_tokens);
+            (self.prompt, self.cached_prompt) = (calls.prompt, calls.cached_prompt);
+        }
+    }
+}
+
 /// How much of a job's prompt is found in the provider's prefix cache.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CachedPrompt {
@@ -229,87 +258,6 @@ pub enum CachedPrompt {
 impl CachedPrompt {
     /// None of it.
     pub const NOTHING: Self = Self::Share(0.0);
-}
-
-/// When the jobs of a workload arrive. Rates are in jobs per second.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Arrivals {
-    /// Evenly spaced.
-    Constant(f64),
-    /// A Poisson process.
-    Poisson(f64),
-    /// A renewal process: the gaps between jobs are independent and equally distributed.
-    Renewal {
-        /// The mean rate.
-        rate: f64,
-        /// The distribution of the gaps.
-        gaps: GapDist,
-        /// Their coefficient of variation: the standard deviation divided by the mean. Above zero; 1 for a Poisson process.
-        cv: f64,
-    },
-    /// A Poisson process whose rate goes from the first to the second over the duration.
-    Ramp(f64, f64),
-    /// A Poisson process whose rate changes.
-    Steps {
-        /// The rate from each instant on; the first is at zero.
-        steps: Vec<(Instant, f64)>,
-        /// The time after which the steps repeat, later than the last; `None` if the last one lasts until the end. Whole days are days of
-        /// local time.
-        every: Option<Nanos>,
-    },
-    /// A number of jobs at once at regular intervals.
-    Burst {
-        /// Jobs per burst.
-        jobs: u32,
-        /// The first burst.
-        at: Instant,
-        /// The interval. Whole days are days of local time.
-        every: Nanos,
-    },
-    /// A closed workload: each user thinks, sends a job, waits for its reply, and thinks again, beginning at zero.
-    Users {
-        /// The number of users.
-        users: u32,
-        /// Seconds before the first job, and between a reply and the next job; at least [`crate::job::MIN_THINK_TIME`].
-        think: Dist,
-    },
-    /// A fixed number of jobs that are there from an instant on. Each worker takes the next one when its last has ended, so that as many
-    /// are in flight as there are workers.
-    Batch {
-        /// The jobs, at least 1.
-        jobs: u32,
-        /// When the workers begin.
-        from: Instant,
-        /// The workers, at least 1.
-        workers: u32,
-    },
-    /// A recorded trace.
-    Trace {
-        /// The recorded arrivals, in order.
-        rows: std::sync::Arc<Vec<TraceRow>>,
-        /// What the file contains, and what of it is left out.
-        recorded: Recorded,
-    },
-}
-
-/// The distribution of the gaps of a renewal process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GapDist {
-    /// The gamma distribution.
-    Gamma,
-    /// The Weibull distribution.
-    Weibull,
-}
-
-/// One recorded request, after `rate` and `speed` of the trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TraceRow {
-    /// When it arrives, from the start of the trace.
-    pub at: Instant,
-    /// Its prompt tokens as recorded; its job has at least one.
-    pub prompt_tokens: u32,
-    /// Its completion tokens as recorded; its job has at least one.
-    pub completion_tokens: u32,
 }
 
 /// Jobs whose prompt is one of a fixed number of popular prompts.
@@ -347,6 +295,8 @@ pub struct Rule {
 pub enum Metric {
     /// Jobs that succeeded ÷ jobs that ended.
     Success,
+    /// Tasks that succeeded ÷ tasks that ended.
+    TaskSuccess,
     /// Jobs that succeeded, per second.
     Goodput,
     /// A percentile (50, 90, 95 or 99) of a time.
@@ -368,7 +318,7 @@ pub enum Metric {
     FinishedBy,
 }
 
-/// A time that is measured for every job that succeeded.
+/// A time that is measured for every job, or every task, that succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Time {
     /// From the scheduled arrival to the end of the reply.
@@ -377,6 +327,8 @@ pub enum Time {
     FirstToken,
     /// In the client's queue, until [`Client::concurrency`] allows an attempt.
     Queue,
+    /// Of tasks: from the first call's scheduled arrival to the end of the last reply.
+    Task,
 }
 
 /// How two numbers are compared.

@@ -68,11 +68,22 @@ fn latency(fields: Option<&Fields>, diagnostics: &Diagnostics) -> Latency {
     let time =
         |word: &str| fields.and_then(|fields| fields.get(word)).and_then(|value| dist(value, diagnostics));
     let speed = |word: &str| fields.and_then(|fields| fields.number(word));
+    if let Some(value) =
+        fields.filter(|fields| !fields.is_given("prefill")).and_then(|fields| fields.get("cached_prefill"))
+    {
+        let what = "`cached_prefill` has no effect without `prefill`";
+        diagnostics.report_at(
+            &value.at,
+            what,
+            "add `prefill: 23k tok/s`, the speed of tokens that are not cached",
+        );
+    }
     let [first_token, round_trip, total] = ["first_token", "network", "total"].map(time);
     let service = total.map_or_else(
         || ServiceTimeDist::Split {
             before_prefill: first_token.unwrap_or(Dist::Constant(0.0)),
             prefill_speed: speed("prefill"),
+            cached_prefill_speed: speed("cached_prefill"),
             decode_speed: speed("output").unwrap_or_default(),
         },
         ServiceTimeDist::Total,

@@ -3,6 +3,7 @@
 use super::arrivals::{ArrivalsSpec, arrivals};
 use super::caller::priority;
 use super::dist::dist;
+use super::sessions::{SessionsSpec, sessions};
 use super::shape::shape;
 use crate::job::Priority;
 use crate::scenario::diagnostics::{Diagnostics, Location, Name};
@@ -22,6 +23,8 @@ pub(in crate::scenario) struct WorkloadSpec {
     pub(in crate::scenario) client: Option<Name>,
     /// When its jobs arrive; `None` if that was absent or invalid.
     pub(in crate::scenario) arrivals: Option<ArrivalsSpec>,
+    /// The sessions whose calls are its jobs, in place of `arrivals`.
+    pub(in crate::scenario) sessions: Option<SessionsSpec>,
     /// The factors of the rate over a day or a week; `None` if it has no shape.
     pub(in crate::scenario) shape: Option<Shape>,
     /// Prompt tokens; unused with a trace, which contains its own.
@@ -48,11 +51,10 @@ pub(in crate::scenario) struct WorkloadSpec {
 pub(super) fn workload(value: &Value, clock: &LocalClock, diagnostics: &Diagnostics) -> Option<WorkloadSpec> {
     let fields = value.fields()?;
     let in_arrivals = fields.fields("arrivals");
-    if in_arrivals.is_some() && fields.is_given("batch") {
-        let what = "`batch` and `arrivals` both say when jobs arrive";
-        diagnostics.report_at(&fields.at, what, "leave one of them out, or make two workloads of it");
+    if !fields.is_given("sessions") {
+        let is_trace = in_arrivals.is_some_and(|fields| fields.is_given("trace"));
+        check_token_sources(fields, is_trace, diagnostics);
     }
-    check_token_sources(fields, in_arrivals.is_some_and(|fields| fields.is_given("trace")), diagnostics);
     let tokens = |word: &str| fields.get(word).and_then(|value| dist(value, diagnostics));
     Some(WorkloadSpec {
         name: fields.name("name").unwrap_or_else(|| empty_name(&fields.at)),
@@ -62,6 +64,7 @@ pub(super) fn workload(value: &Value, clock: &LocalClock, diagnostics: &Diagnost
             Some(batch) => super::batch::batch(batch).map(ArrivalsSpec::Known),
             None => in_arrivals.and_then(|fields| arrivals(fields, clock, diagnostics)),
         },
+        sessions: fields.fields("sessions").map(|fields| sessions(fields, clock, diagnostics)),
         shape: in_arrivals.and_then(|fields| shape(fields, diagnostics)),
         prompt: tokens("prompt").unwrap_or(Dist::Constant(0.0)),
         cached_prompt: fields

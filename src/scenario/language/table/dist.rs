@@ -18,7 +18,8 @@ const TIME: Kind = Kind::Duration { min: Nanos::ZERO, max: Nanos::DAY };
 const POSITIVE_TIME: Kind = Kind::Duration { min: Nanos(1), max: Nanos::DAY };
 const ALWAYS_ZERO: &str = "for a value that is always zero, write it alone";
 
-const WEIGHTS: Kind = Kind::List { of: &Kind::Number { min: 0.0, max: MAX_WEIGHT }, min: 1, max: usize::MAX };
+pub(super) const WEIGHTS: Kind =
+    Kind::List { of: &Kind::Number { min: 0.0, max: MAX_WEIGHT }, min: 1, max: usize::MAX };
 
 /// The largest weight. Weights are relative to each other, so a larger one is likely a typing error.
 const MAX_WEIGHT: f64 = 1e9;

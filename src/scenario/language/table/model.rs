@@ -218,6 +218,15 @@ pub(in crate::scenario::language) static LATENCY: Map = Map {
             "23k tok/s",
             "How fast the prompt is read, added to the time to the first token. If absent, reading takes no time.",
         ),
+        // Cerebras, "Prompt caching" (inference-docs.cerebras.ai): "Reusing cached blocks skips the processing phase for those
+        // tokens".
+        word(
+            "cached_prefill",
+            Kind::Speed,
+            "200k tok/s",
+            "How fast tokens of the prompt are read that the prefix cache has. If absent, reading them takes no time: providers skip what they \
+             find there.",
+        ),
         word("output", Kind::Speed, "560 tok/s", "How fast tokens after the first are written.")
             .default("300 tok/s"),
         word("total", TIME_OR_DIST, "{mean: 1s}", "The whole reply; its first token comes with the last."),
@@ -238,7 +247,7 @@ pub(in crate::scenario::language) static LATENCY: Map = Map {
     forms: &[
         Form {
             requires: &[],
-            allows: &["first_token", "prefill", "output"],
+            allows: &["first_token", "prefill", "cached_prefill", "output"],
             example: "{first_token: 200ms, output: 300 tok/s}",
         },
         Form { requires: &[&["total"]], allows: &[], example: "{total: 1s}" },

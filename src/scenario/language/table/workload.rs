@@ -2,6 +2,7 @@
 
 use super::caller::PRIORITY;
 use super::dist::{TIME_OR_DIST, TOKEN_COUNT, TOKENS_OR_DIST};
+use super::sessions::SESSIONS;
 use super::{
     Choice, Form, Kind, LENGTH, MAX_STATED_TOKENS, Map, NOT_MODELLED, NameKind, OFFSET, OFFSET_OR_DATE,
     Refused, TOKEN_DIST, choice, word,
@@ -26,7 +27,7 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "nightly",
             "The client that handles its jobs: a name under `clients`. If absent, the client under `client`.",
         ),
-        word("arrivals", Kind::Map(&ARRIVALS), "{poisson: 250/min}", "When jobs arrive.").required_unless("batch"),
+        word("arrivals", Kind::Map(&ARRIVALS), "{poisson: 250/min}", "When jobs arrive."),
         word(
             "batch",
             Kind::Map(&BATCH),
@@ -34,10 +35,17 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
             "In place of `arrivals`: a fixed amount of work, such as documents to be processed at night.",
         ),
         word(
+            "sessions",
+            Kind::Map(&SESSIONS),
+            "{rate: 300/h, calls: {min: 5, max: 40}, context: {first: 4k, growth: 1500}, deadline: 60s}",
+            "In place of `arrivals`: jobs that depend on each other, of agents and conversations.",
+        ),
+        word(
             "prompt",
             TOKENS_OR_DIST,
             "{p50: 800, p95: 3000}",
-            "Tokens of a prompt, rounded to a whole number from 1 to 10M. Required except with a trace, which contains its own.",
+            "Tokens of a prompt, rounded to a whole number from 1 to 10M. Required except with a trace, which contains its own, and with \
+             `sessions`, whose `context` it is.",
         ),
         word(
             "cached_prompt",
@@ -92,7 +100,23 @@ pub(in crate::scenario::language) static WORKLOAD: Map = Map {
         .default("false"),
         PRIORITY,
     ],
-    forms: &[],
+    forms: &[
+        Form {
+            requires: &[&["arrivals"]],
+            allows: &["prompt", "cached_prompt", "correlation", "repeats"],
+            example: "{name: chat, route: chat, arrivals: {poisson: 250/min}, prompt: {p50: 800, p95: 3000}}",
+        },
+        Form {
+            requires: &[&["batch"]],
+            allows: &["prompt", "cached_prompt", "correlation", "repeats"],
+            example: "{name: documents, route: chat, batch: {jobs: 250k, workers: 8}, prompt: {p50: 800, p95: 3000}}",
+        },
+        Form {
+            requires: &[&["sessions"]],
+            allows: &[],
+            example: "{name: agents, route: chat, sessions: {rate: 300/h, calls: 8, context: {first: 4k, growth: 1500}}}",
+        },
+    ],
     refused: &[Refused {
         word: "audio",
         why: NOT_MODELLED,
