@@ -24,7 +24,7 @@ use std::thread;
 use tokio::runtime;
 use tokio::sync::mpsc;
 
-const SCENARIOS: [(&str, &str); 7] = [
+const SCENARIOS: [(&str, &str); 8] = [
     (
         "requests: four in five refused",
         "
@@ -103,6 +103,22 @@ providers:
 routes: { r: [{ of: [first/default/m] }, { of: [second/default/m] }] }
 client: { retry: { attempts: 2, obey_retry_after: false } }
 workload: [{ name: w, route: r, arrivals: { poisson: 40/s }, prompt: { min: 100, max: 460 }, cached_prompt: 50%, completion: 20, max_tokens: 60 }]
+",
+    ),
+    (
+        "clients: three processes that share nothing, and a batch by another client",
+        "
+name: clients
+duration: 10s
+providers: { p: { models: { m: {
+  limits: { rpm: { limit: 3000, law: bucket, burst: 60 } }, latency: { total: { p50: 300ms, p95: 500ms }, network: 0s } } } } }
+routes: { r: [{ of: [p/default/m] }] }
+clients:
+  web: { processes: 3, concurrency: 5, queue: 20, retry: { attempts: 1, obey_retry_after: false } }
+  nightly: { deadline: 1m, retry: { attempts: 1, obey_retry_after: false } }
+workload:
+  - { name: w, client: web, route: r, arrivals: { poisson: 60/s }, prompt: 50, completion: 40, max_tokens: 50, stream: false }
+  - { name: b, client: nightly, route: r, batch: { jobs: 200, from: 1s, workers: 10 }, prompt: 50, completion: 40, max_tokens: 50, stream: false }
 ",
     ),
     (

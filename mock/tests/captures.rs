@@ -345,7 +345,7 @@ proptest! {
         limit in 1u64..=1_000_000_000,
         used_share in -1.0f64..2.0,
         requested_share in 0.0f64..1.0,
-        axis in prop::sample::select(&Axis::ALL[..8]),
+        axis in prop::sample::select(Axis::ALL.into_iter().filter(|axis| axis.window_length().is_some()).collect::<Vec<_>>()),
     ) {
         let used = (limit as f64 * used_share) as i64;
         let requested = (limit as f64 * requested_share) as u64;

@@ -7,7 +7,6 @@ use super::run_output::{CommandLine, INTERRUPTED};
 use super::{Exit, OutputOptions, VerbError, fail_if, first_failure, input_error};
 use crate::drive::{self, RunSize, virtual_time};
 use crate::formatting::path_name;
-use crate::problem::Problems;
 use crate::record::{ClientComparison, Mode, Recorder, Summary};
 use crate::report::compare;
 use crate::scenario::{self, Scenario};
@@ -19,7 +18,7 @@ use std::collections::BTreeSet;
 /// # Errors
 /// If there is no such client.
 pub(super) fn with_client(scenario: &Scenario, name: &str) -> Result<Scenario, VerbError> {
-    scenario::with_client(scenario, name).map_err(|problem| Problems::from(problem).into())
+    Ok(scenario::with_client(scenario, name)?)
 }
 
 /// Simulates the scenario once with each of the clients, and prints and writes the comparison. The first client is the baseline.

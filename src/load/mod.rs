@@ -76,6 +76,7 @@ struct Source {
 
 /// Where the jobs of a workload come from.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per workload")]
 enum Calls {
     /// Jobs that do not depend on each other, except for the users of a closed workload.
     Independent {

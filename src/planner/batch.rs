@@ -22,6 +22,7 @@ pub(super) fn batches(runner: &Runner<'_>, scenario: &Scenario) -> Vec<BatchPlan
         Arrivals::Batch { jobs, workers, .. } => Some((WorkloadId(id), jobs, workers)),
         _ => None,
     });
+    runner.count.stage("batches");
     each.filter_map(|(id, jobs, workers)| Batch { runner, scenario, id }.plan(jobs, workers)).collect()
 }
 
@@ -43,7 +44,7 @@ impl Batch<'_> {
         Some(BatchPlan {
             workload: self.scenario.workloads[self.id.index()].name.clone(),
             jobs: u64::from(jobs),
-            from_s: self.from_s(),
+            from_s: self.begins_s(),
             by_s,
             workers,
             enough: tries.iter().find(|one| in_time(one)).map(|one| one.workers),
@@ -61,7 +62,7 @@ impl Batch<'_> {
         rounded(due.unwrap_or_else(|| self.scenario.duration.as_secs_f64()), 6)
     }
 
-    fn from_s(&self) -> f64 {
+    fn begins_s(&self) -> f64 {
         match self.scenario.workloads[self.id.index()].arrivals {
             Arrivals::Batch { from, .. } => rounded(from.as_secs_f64(), 6),
             _ => unreachable!("invariant: the workload is a batch"),
@@ -80,7 +81,7 @@ impl Batch<'_> {
             let one = tries.iter().find(|one| one.workers == workers)?;
             // Jobs per second of the batch, whether it is finished or not.
             let end = one.finished_s.unwrap_or_else(|| self.scenario.duration.as_secs_f64());
-            let rate = one.ended as f64 / (end - self.from_s()).max(1e-9);
+            let rate = one.ended as f64 / (end - self.begins_s()).max(1e-9);
             idle = if last.is_some_and(|last: f64| rate < last * (1.0 + MIN_GAIN)) { idle + 1 } else { 0 };
             last = Some(rate);
             workers = workers.saturating_mul(2);

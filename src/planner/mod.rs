@@ -176,7 +176,6 @@ pub fn plan(
         },
         missing_year: options.year.is_some() && tables.year.is_none(),
     });
-    count.stage("batches");
     let batches = batch::batches(&runner, &scenario);
     let results = Results {
         scenario: &scenario,

@@ -64,7 +64,6 @@ impl Recorder {
         let stopped_at = stopped_s.map(|at_s| Instant::ZERO + Nanos::from_secs_f64(at_s));
         let ended_early = stopped_at.or(end.interrupted.then_some(end.at));
         let ended_early = ended_early.filter(|at| *at > Instant::ZERO && at.0 < planned.0);
-        let has_ended_early = ended_early.is_some();
         if let Some(at) = ended_early {
             self.scenario.duration = Nanos(at.0);
         }
@@ -83,7 +82,7 @@ impl Recorder {
             mode: end.mode,
             duration_s: seconds(self.scenario.duration),
             starts_at: self.scenario.clock.has_date().then(|| self.scenario.clock.to_string()),
-            planned_s: has_ended_early.then(|| seconds(planned)),
+            planned_s: ended_early.map(|_| seconds(planned)),
             ended_s: at_seconds(self.last_event.min(end.at)),
             reproduce: String::new(),
             file: String::new(),

@@ -3,7 +3,7 @@
 use super::imitation::{self, IMITATIONS};
 use super::resolved::{Client, Scenario};
 use crate::ids::ClientId;
-use crate::problem::{Problem, did_you_mean};
+use crate::problem::{Problem, Problems, did_you_mean};
 
 /// Returns `scenario` with the client that `name` stands for.
 ///
@@ -13,7 +13,7 @@ use crate::problem::{Problem, did_you_mean};
 ///
 /// # Errors
 /// If there is neither a client nor an imitation with this name.
-pub fn with_client(scenario: &Scenario, name: &str) -> Result<Scenario, Problem> {
+pub fn with_client(scenario: &Scenario, name: &str) -> Result<Scenario, Problems> {
     let mut changed = scenario.clone();
     let known = scenario.clients.iter().map(|client| client.name.as_str());
     if let Some(id) = known.clone().position(|known| known == name) {
@@ -28,7 +28,7 @@ pub fn with_client(scenario: &Scenario, name: &str) -> Result<Scenario, Problem>
             "{}: a client of the scenario, or a program that `like` imitates",
             did_you_mean(name, names)
         );
-        return Err(Problem::with_file("--client", what, help));
+        return Err(Problem::with_file("--client", what, help).into());
     };
     for client in &mut changed.clients {
         *client = Client {

@@ -135,7 +135,7 @@ fn in_the_run(rule: Rule, at: &Location, scenario: &Scenario, diagnostics: &Diag
     };
     let mut by = Nanos::from_secs_f64(rule.value);
     while by.0 <= from.0 {
-        by = by + Nanos::DAY;
+        by += Nanos::DAY;
     }
     if by > scenario.duration {
         let (by, duration) = (print_duration(by), print_duration(scenario.duration));

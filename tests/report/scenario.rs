@@ -29,7 +29,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
         providers: targets.iter().map(|(name, limits)| config(name, limits)).collect(),
         upstreams: vec![],
         targets: targets.iter().enumerate().map(|(id, (name, _))| target(id, name)).collect(),
-        routes: vec![Route { name: "chat".to_owned(), steps: ids.map(|id| Step::single(id)).collect() }],
+        routes: vec![Route { name: "chat".to_owned(), steps: ids.map(Step::single).collect() }],
         clients: vec![Client {
             name: quotalab::scenario::DEFAULT_CLIENT.to_owned(),
             processes: 1,

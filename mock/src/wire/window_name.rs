@@ -18,7 +18,8 @@ pub(super) fn window_name(window: Nanos) -> Cow<'static, str> {
         Some((_, name)) => Cow::Borrowed(name),
         None => {
             let units = NAMES.iter().skip(2);
-            let whole = units.clone().find(|(length, _)| window.0 >= length.0 && window.0 % length.0 == 0);
+            let whole =
+                units.clone().find(|(length, _)| window.0 >= length.0 && window.0.is_multiple_of(length.0));
             match whole {
                 Some((length, name)) => Cow::Owned(format!("{} {name}s", window.0 / length.0)),
                 None => Cow::Owned(format!("{} ms", window.0 / 1_000_000)),

@@ -169,6 +169,10 @@ fn rate(text: &str) -> Option<(usize, LimitName)> {
             {
                 continue;
             }
+            // The slash in the quoted name of a model, such as `org/s-1`.
+            if separator == "/" && text[..at].matches('`').count() % 2 == 1 {
+                continue;
+            }
             let Some(window) = period(&text[at + separator.len()..], separator) else { continue };
             let name = LimitName { unit: unit_before(&text[..at]), window: Some(window) };
             // GitHub states a limit on requests in flight as `2 per 0s`.

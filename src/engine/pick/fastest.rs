@@ -141,7 +141,7 @@ mod tests {
         ) {
             let (mut average, mut now) = (PeakEwma::default(), Instant::ZERO);
             for (kind, took, pause) in replies {
-                now = now + Nanos(pause);
+                now += Nanos(pause);
                 let before = average.load(now, in_flight);
                 let is_measured = average != PeakEwma::default();
                 match kind {

@@ -62,6 +62,16 @@ impl Generator {
         if map.name == "workload" && entries.iter().any(|(word, _)| *word == "batch") {
             entries.retain(|(word, _)| *word != "arrivals");
         }
+        if map.words.iter().any(|word| word.name == "law") {
+            // Each of these words goes with one law only.
+            let has_law = |law: &str| entries.contains(&("law", Tree::text(law)));
+            let (is_calendar, is_adaptive) = (has_law("calendar"), has_law("adaptive"));
+            entries.retain(|(word, _)| match *word {
+                "zone" => is_calendar,
+                "growth" | "most" => is_adaptive,
+                _ => true,
+            });
+        }
         if self.one_in(2) {
             entries.reverse();
         }
