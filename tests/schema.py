@@ -16,9 +16,9 @@ import yaml
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 
-# Wrong in ways that a schema cannot see: names that do not exist or occur twice, limits that contradict each other; or too
+# Wrong in ways that a schema cannot see: names that do not exist or occur twice, numbers that contradict each other; or too
 # large to validate: aliases that stand for 10^9 values.
-BEYOND_THE_SCHEMA = {"family", "missing-target", "duplicate-key", "aliases"}
+BEYOND_THE_SCHEMA = {"adaptive", "family", "missing-target", "duplicate-key", "aliases"}
 # Not YAML, or YAML that quotalab does not accept.
 NOT_YAML = {"binary", "tab", "unclosed", "two-documents", "yaml-tricks"}
 
