@@ -1,4 +1,4 @@
-//! Batches: when each is done, with how many workers it is done in time, and how many workers the other workloads bear.
+//! Batches: when each is done, with how many workers it is done in time, and with how many every other rule holds.
 //!
 //! More workers finish a batch sooner until a limit binds, and leave less of the limits to other workloads. The planner doubles the workers
 //! until more of them change nothing, then bisects for the fewest that finish the batch in time, and for the most with which every other
@@ -110,14 +110,16 @@ impl Batch<'_> {
         }
         let run = self.runner.run(&scenario, 1.0, 0)?;
         let BatchResult { ended, finished_s, .. } = run.summary.workloads[self.id.index()].batch.clone()?;
-        Some(BatchTry { workers, ended, finished_s, broken: self.broken_elsewhere(&run) })
+        Some(BatchTry { workers, ended, finished_s, broken: self.broken_others(&run) })
     }
 
-    /// Returns the broken rules that are not on this batch.
-    fn broken_elsewhere(&self, run: &Run) -> Vec<String> {
-        let of_batch = |text: &str| {
-            self.scenario.expect.iter().any(|rule| rule.text == text && rule.workload == Some(self.id))
+    /// Returns the broken rules that are not on the end of this batch.
+    fn broken_others(&self, run: &Run) -> Vec<String> {
+        let is_end = |text: &str| {
+            let is_of_batch =
+                |rule: &Rule| rule.metric == Metric::FinishedBy && rule.workload == Some(self.id);
+            self.scenario.expect.iter().any(|rule| rule.text == text && is_of_batch(rule))
         };
-        run.broken.iter().map(|rule| rule.rule.clone()).filter(|rule| !of_batch(rule)).collect()
+        run.broken.iter().map(|rule| rule.rule.clone()).filter(|rule| !is_end(rule)).collect()
     }
 }

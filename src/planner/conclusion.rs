@@ -3,7 +3,6 @@
 
 use super::plan::{BrokenRule, TooFewJobs};
 use super::replicas::Replicas;
-use super::rules::min_jobs;
 use super::runner::{Run, Runner};
 use crate::ceiling::Ceiling;
 use crate::formatting::rounded;
@@ -58,7 +57,11 @@ impl Conclusion {
         }
         let jobs = high.summary.jobs.offered as f64;
         let is_decided = |broken: &&BrokenRule| {
-            runner.rules.kept.iter().any(|rule| rule.text == broken.rule && min_jobs(rule) <= jobs)
+            runner
+                .rules
+                .kept
+                .iter()
+                .any(|rule| rule.text == broken.rule && runner.rules.min_jobs_for(rule) <= jobs)
         };
         let decided: Vec<&BrokenRule> = high.broken.iter().filter(is_decided).collect();
         if decided.is_empty() {

@@ -22,6 +22,10 @@ const UNEVEN: f64 = 1.1;
 const MIN_INITIAL_SHARE: f64 = 0.05;
 /// Rules that allow a larger share of jobs to fail are mentioned.
 const MIN_FAILURES: f64 = 0.02;
+/// Calls that are not made are mentioned if they exceed this share; below it the sampled sizes of tasks may explain them.
+const MIN_CALLS_NOT_MADE: f64 = 0.03;
+/// Means of fewer tasks than this say nothing about such a share.
+const MIN_TASKS: u64 = 1_000;
 /// A reservation is mentioned if it exceeds the tokens used by this ratio.
 const MIN_OVERRESERVATION: f64 = 1.05;
 
@@ -82,6 +86,7 @@ fn causes(
     if let Some(share) = notable(summary.jobs.joined) {
         causes.push(Difference::Coalesced { share: rounded(share, 6) });
     }
+    causes.extend(calls_not_made(scenario, summary));
     let success = scenario.expect.iter().find(|rule| rule.metric == Metric::Success).map(|rule| rule.value);
     let allowed = success.filter(|_| analytic.peak.is_none()).map(|success| 1.0 - success);
     if let Some(share) = allowed.filter(|share| *share > MIN_FAILURES) {
@@ -92,6 +97,20 @@ fn causes(
         causes.push(Difference::Incidents { count });
     }
     causes
+}
+
+/// Returns the workloads of which a share of the calls is not made because their tasks end early.
+fn calls_not_made<'a>(scenario: &'a Scenario, summary: &'a Summary) -> impl Iterator<Item = Difference> + 'a {
+    scenario.workloads.iter().zip(&summary.workloads).filter_map(|(workload, result)| {
+        let (sessions, tasks) = (workload.sessions.as_deref()?, result.tasks.as_ref()?);
+        let ended = tasks.succeeded + tasks.failed + tasks.abandoned;
+        let whole = sessions.calls_per_session() / sessions.turns_per_session();
+        let share = 1.0 - tasks.calls_per_task / whole;
+        (ended >= MIN_TASKS && share > MIN_CALLS_NOT_MADE).then(|| Difference::CallsNotMade {
+            workload: workload.name.to_string(),
+            share: rounded(share, 6),
+        })
+    })
 }
 
 /// Returns `true` if rules on this metric are broken by the load itself, not by refusals or waits.

@@ -14,6 +14,8 @@ pub(super) struct Rules {
     pub(super) kept: Vec<Rule>,
     /// How the rules differ from the scenario's expectations; empty if they do not.
     pub(super) notes: Vec<PlanNote>,
+    /// The mean number of jobs of a task; of several workloads with tasks, the largest. One without tasks.
+    jobs_per_task: f64,
 }
 
 impl Rules {
@@ -33,14 +35,14 @@ impl Rules {
         let assumed = kept.iter().filter(|rule| rule.is_default);
         notes.extend(assumed.map(|rule| PlanNote::RuleAssumed { rule: rule.text.clone() }));
         assert!(!kept.is_empty(), "invariant: a ceiling has at least one rule");
-        Self { kept, notes }
+        Self { kept, notes, jobs_per_task: jobs_per_task(scenario) }
     }
 
     /// Returns these rules without those on cost.
     pub(super) fn without_cost_rules(&self) -> Self {
         let kept: Vec<_> = self.kept.iter().filter(|rule| rule.metric != Metric::Cost).cloned().collect();
         assert!(!kept.is_empty(), "invariant: a rule on success is always kept");
-        Self { kept, notes: Vec::new() }
+        Self { kept, notes: Vec::new(), jobs_per_task: self.jobs_per_task }
     }
 
     /// Returns the rules on cost.
@@ -55,12 +57,19 @@ impl Rules {
 
     /// Returns the fewest jobs from which every rule can be judged.
     pub(super) fn min_jobs(&self) -> f64 {
-        self.kept.iter().map(min_jobs).fold(1.0, f64::max)
+        self.kept.iter().map(|rule| self.min_jobs_for(rule)).fold(1.0, f64::max)
+    }
+
+    /// Returns the fewest jobs from which a rule can be judged, a whole number. A rule on tasks needs as many tasks as one on jobs needs
+    /// jobs.
+    pub(super) fn min_jobs_for(&self, rule: &Rule) -> f64 {
+        let per_unit = if rule.metric.is_of_tasks() { self.jobs_per_task } else { 1.0 };
+        libm::ceil(min_jobs(rule) * per_unit)
     }
 
     /// Returns the rule that needs the most jobs, and how many, if a run of `jobs` jobs has fewer.
     pub(super) fn undecidable(&self, jobs: u64) -> Option<TooFewJobs> {
-        let needed = |rule: &Rule| min_jobs(rule) as u64;
+        let needed = |rule: &Rule| self.min_jobs_for(rule) as u64;
         let most = self.kept.iter().max_by_key(|rule| needed(rule)).filter(|rule| jobs < needed(rule))?;
         Some(TooFewJobs { rule: most.text.clone(), jobs, needed: needed(most), window_s: None })
     }
@@ -101,7 +110,7 @@ impl Rules {
     pub(super) fn unjudged(&self, summary: &Summary) -> Option<TooFewJobs> {
         self.kept.iter().zip(&summary.expect).find_map(|(rule, judged)| {
             let NotJudged { jobs, needed, .. } = judged.not_judged.filter(|reason| !reason.is_bound)?;
-            let needed = if judged.window_s.is_some() { needed } else { min_jobs(rule) as u64 };
+            let needed = if judged.window_s.is_some() { needed } else { self.min_jobs_for(rule) as u64 };
             Some(TooFewJobs { rule: judged.rule.clone(), jobs, needed, window_s: judged.window_s })
         })
     }
@@ -118,6 +127,12 @@ impl Rules {
         });
         each.fold(0.0, f64::max)
     }
+}
+
+/// Returns the mean number of jobs of a task: for several workloads with tasks the largest, without any 1.
+fn jobs_per_task(scenario: &Scenario) -> f64 {
+    let sessions = scenario.workloads.iter().filter_map(|workload| workload.sessions.as_deref());
+    sessions.map(|it| it.calls_per_session() / it.turns_per_session()).fold(1.0, f64::max)
 }
 
 /// A rule is judged if the run has at least this number of jobs ÷ the share that the rule allows to fail, so that it allows

@@ -295,8 +295,10 @@ fn given_up(given_up: Option<&GivenUp>) -> String {
 fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling>, run: &RunTime) -> String {
     match ceiling {
         Some(LimitCeiling { target, axis, jobs_per_min, is_sum, peak, in_route_order }) => {
-            let allowed =
-                peak.map_or_else(|| job_rate(*jobs_per_min), |peak| jobs_in(peak.admitted, peak.length_s));
+            let allowed = peak.map_or_else(
+                || job_rate(*jobs_per_min),
+                |peak| format!("{} until their deadline", jobs_in(peak.admitted, peak.length_s)),
+            );
             let in_order = in_route_order.as_ref().map(ceiling_bounds::in_route_order);
             let at_most = if in_order.is_some() { "at most " } else { "" };
             let allowed = if *is_sum {
@@ -308,7 +310,7 @@ fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling
             };
             match peak {
                 Some(CeilingPeak { from_s, length_s, offered, .. }) => format!(
-                    "{refused}: at the peak, from {}, {} were expected, {allowed} until their deadline.",
+                    "{refused}: at the peak, from {}, {} were expected, {allowed}.",
                     moment(*from_s, run),
                     offered_in(*offered, *length_s)
                 ),

@@ -161,3 +161,32 @@ fn a_plan_with_a_cost_rule_states_the_cost_of_the_run() {
     });
     assert_eq!(stated, Some(of_run), "{:?}", plan.findings);
 }
+
+/// Tasks of exactly ten calls under a rule that lets 30 % of them fail: a task ends with the call that is given up, so that the run just
+/// above the ceiling makes fewer than ten calls per task. The plan states how many fewer.
+#[test]
+fn calls_that_failed_tasks_do_not_make_are_a_cause_of_the_difference() {
+    let yaml = "seed: 8
+duration: 8h
+providers: { p: { models: { m: { limits: { rpm: 60 }, latency: { total: 100ms } } } } }
+routes: { r: [{ of: [p/default/m] }] }
+client: { deadline: 10s, retry: { attempts: 2 } }
+workload:
+  - name: agents
+    completion: 50
+    sessions: { rate: 300/h, calls: 10, context: { first: 500, growth: 100 }, deadline: 10m }
+expect: ['task success >= 70%']";
+    let plan = plan_of(yaml, &options(1));
+    let stated = plan.ceiling.differences.iter().find_map(|difference| match difference {
+        Difference::CallsNotMade { workload, share } => Some((workload.as_str(), *share)),
+        _ => None,
+    });
+    let (workload, share) = stated.unwrap_or_else(|| panic!("{:#?}", plan.ceiling));
+    let violation = plan.ceiling.simulated.first_violation.as_ref().expect("more tasks fail");
+    let summary = simulate(&parse(yaml).scaled(violation.multiple));
+    let tasks = summary.workloads[0].tasks.as_ref().expect("tasks");
+    let offered_per_task = summary.jobs.offered as f64 / tasks.offered as f64;
+    assert_eq!(workload, "agents");
+    assert!((share - (1.0 - offered_per_task / 10.0)).abs() < 0.005, "{share} and {offered_per_task} calls");
+    assert!(text_of(&plan).contains("of the calls of agents are not made"), "{}", text_of(&plan));
+}

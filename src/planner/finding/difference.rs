@@ -54,6 +54,13 @@ pub enum Difference {
         /// Their share of all jobs.
         share: f64,
     },
+    /// Tasks that fail, or whose users leave, end before all their calls are made.
+    CallsNotMade {
+        /// The workload.
+        workload: String,
+        /// The share of the calls of its tasks that are not made in the run just above the ceiling.
+        share: f64,
+    },
     /// The rules allow jobs to fail.
     FailuresAllowed {
         /// The share that may fail.

@@ -17,7 +17,7 @@ pub struct BatchPlan {
     pub workers: u32,
     /// The fewest workers that finish it in time, as far as they were tried; `None` if no number that was tried does.
     pub enough: Option<u32>,
-    /// The most workers with which every rule on other workloads holds, as far as they were tried; `None` if one worker breaks one.
+    /// The most workers with which every rule but that on its end holds, as far as they were tried; `None` if one is broken with one worker.
     pub bearable: Option<u32>,
     /// `true` if `bearable` is only the highest number that was tried.
     pub bears_all_tried: bool,
@@ -34,6 +34,6 @@ pub struct BatchTry {
     pub ended: u64,
     /// When the last of them ended, in seconds; `None` if the run ended before.
     pub finished_s: Option<f64>,
-    /// The rules on other workloads, or on the run as a whole, that are broken.
+    /// The broken rules, without that on the end of the batch.
     pub broken: Vec<String>,
 }

@@ -161,6 +161,8 @@
     const small = panel.height < 120;
     const overTime = model.across === "time";
     const across = overTime ? moment : number;
+    // The space of a label on a time axis: `day 1 00:00` and dates are longer than times.
+    const labelled = (model.starts || []).length > 0 ? 120 : model.length > 90000 ? 86 : 50;
     const range = (_, low, high) => {
       if (high == null) return [0, panel.top || 1];
       if (panel.logarithmic) return uPlot.rangeLog(low, high, 10, false);
@@ -171,7 +173,7 @@
     const options = {
       width: figure.clientWidth,
       height: panel.height + (last ? 22 : 0),
-      padding: [8 + (first ? 13 * nameRows(model) : 0), 20, last ? 0 : 8, 0],
+      padding: [8 + (first ? 13 * nameRows(model) : 0), Math.max(20, labelled / 2 - 6), last ? 0 : 8, 0],
       scales: { x: { time: false }, y: { distr: panel.logarithmic ? 3 : 1, range } },
       cursor: {
         sync: { key: "run", scales: ["x", null] },
@@ -186,7 +188,7 @@
       axes: [
         {
           stroke: muted, font, grid: { show: false }, ticks: last ? grid : { show: false }, show: true, size: last ? 30 : 8,
-          ...(overTime ? { incrs: TIMES } : {}),
+          ...(overTime ? { incrs: TIMES, space: labelled } : {}),
           values: (_, at) => at.map((x) => (last ? across(x, model.length, model.starts) : "")),
         },
         {

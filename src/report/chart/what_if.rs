@@ -19,7 +19,7 @@ const GAP: i32 = 6;
 /// Where the bars begin and end, and the right edge of the lift column.
 const LEFT: i32 = 246;
 const RIGHT: i32 = 520;
-const LIFT: i32 = 600;
+const LIFT: i32 = 630;
 /// Characters of the name of a change.
 const LETTERS: usize = 36;
 /// Bars beyond this are not drawn.

@@ -7,7 +7,7 @@ use crate::report::page::{self, cell};
 use maud::{Markup, html};
 
 /// The columns of [`rows`].
-const HEAD: [&str; 4] = ["workers", "ended", "finished", "broken beside it"];
+const HEAD: [&str; 4] = ["workers", "ended", "finished", "other rules broken"];
 
 /// Returns the finding about a batch.
 pub(super) fn sentence(batch: &BatchPlan, time: &RunTime) -> String {
@@ -25,18 +25,22 @@ pub(super) fn sentence(batch: &BatchPlan, time: &RunTime) -> String {
     let workers = plural(u64::from(batch.workers), "worker");
     let most = batch.tries.last().map_or(batch.workers, |one| one.workers);
     let enough = match batch.enough {
-        Some(enough) => format!("{} finish it by {}", plural(u64::from(enough), "worker"), at(batch.by_s)),
+        Some(1) => format!("1 worker finishes it by {}", at(batch.by_s)),
+        Some(enough) => format!("{} workers finish it by {}", count(u64::from(enough)), at(batch.by_s)),
         None => format!("no number up to {} finishes it by {}", count(u64::from(most)), at(batch.by_s)),
     };
     let borne = match (batch.bearable, batch.enough) {
-        (None, _) => "a single worker breaks a rule beside it".to_owned(),
+        (None, _) => "with a single worker another rule is broken".to_owned(),
         (Some(most), _) if batch.bears_all_tried => {
-            format!("up to {}, the most that were tried, every rule beside it holds", count(u64::from(most)))
+            format!("with up to {}, the most that were tried, every other rule holds", count(u64::from(most)))
         }
         (Some(most), Some(enough)) if most < enough => {
-            format!("beside more than {} a rule breaks, so no number does both", count(u64::from(most)))
+            format!(
+                "with more than {} another rule is broken, so no number does both",
+                count(u64::from(most))
+            )
         }
-        (Some(most), _) => format!("up to {} every rule beside it holds", count(u64::from(most))),
+        (Some(most), _) => format!("with up to {} every other rule holds", count(u64::from(most))),
     };
     format!("{}: with {workers} {now}; {enough}; {borne}.", batch.workload)
 }

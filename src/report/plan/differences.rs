@@ -54,9 +54,10 @@ fn reasons(plan: &Plan) -> Vec<String> {
 /// Returns whether a cause raises the simulated ceiling above the analytic one or lowers it; `None` if it is not a cause.
 fn raises(difference: &Difference) -> Option<bool> {
     match difference {
-        Difference::CacheHits { .. } | Difference::Coalesced { .. } | Difference::FailuresAllowed { .. } => {
-            Some(true)
-        }
+        Difference::CacheHits { .. }
+        | Difference::Coalesced { .. }
+        | Difference::CallsNotMade { .. }
+        | Difference::FailuresAllowed { .. } => Some(true),
         // `FullBucketsAtStart` is among these because arithmetic spreads the initial fill over the run.
         Difference::RuleBreaksFirst { .. }
         | Difference::UnevenArrivals { .. }
@@ -89,6 +90,11 @@ fn difference(difference: &Difference) -> String {
         Difference::Coalesced { share } => {
             format!("{} of the jobs are coalesced with an identical one and use no quota.", percent(*share))
         }
+        Difference::CallsNotMade { workload, share } => format!(
+            "{} of the calls of {workload} are not made, since tasks end with a failed call or with their deadline; arithmetic counts \
+             them.",
+            percent(*share)
+        ),
         Difference::FailuresAllowed { share } => {
             format!("The rules allow {} of the jobs to fail.", percent(*share))
         }

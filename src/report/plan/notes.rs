@@ -17,6 +17,12 @@ pub(super) fn sentence(note: &PlanNote) -> String {
              a maximum for what is served: {}. `sim` and `test` judge them.",
             rule_list(rules.iter().map(String::as_str))
         ),
+        PlanNote::RuleAssumed { rule } if rule.contains("finished by") => {
+            format!("The scenario does not say when the batch must be finished; assumed: `{rule}`.")
+        }
+        PlanNote::RuleAssumed { rule } if rule.contains("task success") => {
+            format!("The scenario does not say how many tasks may fail; assumed: `{rule}`.")
+        }
         PlanNote::RuleAssumed { rule } => {
             format!("The scenario does not say how many jobs may fail; assumed: `{rule}`.")
         }
