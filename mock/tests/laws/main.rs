@@ -2,6 +2,7 @@
 //! calls, and closed formulas for the share of random traffic that is refused and for its mean wait.
 
 mod accounts;
+mod announced_wait;
 mod cached;
 mod calendar;
 mod erlang;
