@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use provider::calendar::Epoch;
-use provider::config::{self, Fault, Tier};
+use provider::config::{self, Fault, Limit, Tier};
 use provider::decision::{Decision, DecisionReport, Denial, HeaderLimit, HeaderLimits, Service, Ticket};
 use provider::latency::ServiceTime;
 use provider::length::{LengthLimit, TooLong};
@@ -100,7 +100,7 @@ fn refused() -> impl Strategy<Value = Decision> {
         |(axis, limit, used, requested, wait, oversize)| {
             Decision::Refused(Denial {
                 axis,
-                window: window_of(axis),
+                window: Limit::new(axis, limit).window,
                 limit,
                 used,
                 requested,
@@ -164,11 +164,6 @@ fn report() -> impl Strategy<Value = DecisionReport> {
     let too_long = too_long().prop_map(Decision::TooLong);
     (prop_oneof![4 => refused(), 2 => served(), 1 => faulted(), 1 => too_long], limits())
         .prop_map(|(decision, limits)| DecisionReport { decision, limits })
-}
-
-/// Returns the window of a limit on an axis; five hours if the limit has one of its own.
-fn window_of(axis: Axis) -> Option<Nanos> {
-    axis.has_own_window().then_some(provider::config::Limit::DEFAULT_WINDOW).or(axis.window_length())
 }
 
 proptest! {

@@ -168,7 +168,7 @@ impl<'a> Measurements<'a> {
         Ok(self.question.first_violation(&run, set))
     }
 
-    /// Makes a whole run, from which the cause of a violation can be told.
+    /// Makes a whole run, which shows the cause of a violation.
     fn whole(&self, set: usize, month: u32, replica: u32) -> Option<Run> {
         let scenario = &self.question.buyable.scenarios[set];
         self.question.runner.run(scenario, self.question.multiple(month), replica)

@@ -12,7 +12,7 @@ use maud::{Markup, html};
 pub(super) fn sentence(year: &Year) -> String {
     let span = format!("{} at {}", plural(year.wanted.into(), "month"), year.rate);
     if let Some(few) = &year.undecided {
-        return format!("What {span} need cannot be told: {}.", few::why(few));
+        return format!("What is needed for {span} is not known: {}.", few::why(few));
     }
     let Some(last) = year.months.last() else {
         return year.not_held.as_ref().map_or_else(String::new, |month| not_held(year, month));
