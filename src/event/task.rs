@@ -3,6 +3,7 @@
 
 use crate::ids::{TaskId, WorkloadId};
 use provider::Instant;
+use serde::{Deserialize, Serialize};
 
 /// The beginning of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +35,9 @@ pub struct TaskEnd {
     pub calls: u32,
 }
 
-/// How a task ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a task ended; serialised by its name in the event log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TaskOutcome {
     /// Every call succeeded, and none ended after the deadline of the task.
     Succeeded,
@@ -48,16 +50,6 @@ pub enum TaskOutcome {
 impl TaskOutcome {
     /// Every outcome; `outcome as usize` is its index.
     pub const ALL: [Self; 3] = [Self::Succeeded, Self::Failed, Self::Abandoned];
-
-    /// Returns the name in results and in the event log.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Abandoned => "abandoned",
-        }
-    }
 }
 
 /// The beginning or the end of a task.

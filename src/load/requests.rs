@@ -115,13 +115,7 @@ impl RequestSampler {
             CachedPrompt::Share(share) => share * f64::from(prompt_tokens),
             CachedPrompt::Tokens(dist) => dist.sample(&mut RandomStream::keyed(self.cached_key, fingerprint)),
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "rounded; a float-to-int cast saturates, and no draw is negative"
-        )]
-        let found = libm::round(found) as u32;
-        found.min(prompt_tokens)
+        tokens_from(0.0, found).min(prompt_tokens)
     }
 }
 
@@ -158,13 +152,18 @@ impl Sizes {
 }
 
 /// Rounds to whole tokens, from 1 to [`MAX_TOKENS`].
+pub(super) fn tokens(drawn: f64) -> u32 {
+    tokens_from(1.0, drawn)
+}
+
+/// Rounds to whole tokens, from `min`, which is not negative, to [`MAX_TOKENS`].
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "within 1..=MAX_TOKENS, and the fraction is handled"
+    reason = "within min..=MAX_TOKENS, and the fraction is handled"
 )]
-pub(super) fn tokens(drawn: f64) -> u32 {
-    let drawn = drawn.max(1.0).min(f64::from(MAX_TOKENS));
+pub(super) fn tokens_from(min: f64, drawn: f64) -> u32 {
+    let drawn = drawn.max(min).min(f64::from(MAX_TOKENS));
     let whole = drawn as u32;
     // Not `round`, which is a slow function call on machines without an instruction for it.
     whole + u32::from(drawn - f64::from(whole) >= 0.5)

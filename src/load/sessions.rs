@@ -14,7 +14,7 @@
 //! workload and by the number of the turn, step or call in the session: no policy of the client changes what they draw.
 
 use super::process::Process;
-use super::requests::RequestSpec;
+use super::requests::{RequestSpec, tokens, tokens_from};
 use crate::event::{JobOutcome, TaskEnd, TaskEvent, TaskOutcome, TaskStart};
 use crate::ids::{JobId, TaskId, WorkloadId};
 use crate::job::MAX_TOKENS;
@@ -204,7 +204,7 @@ impl SessionLoad {
         self.process.advance();
         let mut stream = RandomStream::keyed(self.keys.session, key);
         let turns = whole(self.sessions.turns.sample(&mut stream), MAX_TURNS);
-        let context = tokens(self.sessions.first.sample(&mut stream)).max(1);
+        let context = u64::from(tokens(self.sessions.first.sample(&mut stream)));
         let session = Session {
             key,
             turns,
@@ -273,18 +273,16 @@ impl SessionLoad {
         // Distinct within a session; of different sessions, two are equal with a probability of 2^-64.
         let fingerprint = mix(session.key.wrapping_add(u64::from(session.calls)));
         let mut stream = RandomStream::keyed(self.keys.call, fingerprint);
-        let completion = tokens(self.completion.sample(&mut stream)).clamp(1, u64::from(MAX_TOKENS));
-        let growth = tokens(self.sessions.growth.sample(&mut stream));
-        session.added += completion.min(u64::from(self.max_tokens)) + growth;
+        let completion_tokens = tokens(self.completion.sample(&mut stream));
+        let growth = tokens_from(0.0, self.sessions.growth.sample(&mut stream));
+        session.added += u64::from(completion_tokens.min(self.max_tokens)) + u64::from(growth);
         let prompt_tokens = at_most(session.context);
-        #[expect(clippy::cast_precision_loss, reason = "tokens are far below 2^53")]
-        let found =
-            libm::round(self.sessions.cached * session.prompt_before.min(u64::from(MAX_TOKENS)) as f64);
+        let found = self.sessions.cached * f64::from(at_most(session.prompt_before));
         let request = RequestSpec {
             fingerprint,
             prompt_tokens,
-            cached_tokens: at_most(tokens(found)).min(prompt_tokens),
-            completion_tokens: at_most(completion),
+            cached_tokens: tokens_from(0.0, found).min(prompt_tokens),
+            completion_tokens,
             draw: mix(self.keys.provider ^ fingerprint),
         };
         Call { request, deadline: session.deadline, origin }
@@ -356,12 +354,6 @@ impl Session {
     fn step_key(&self) -> u64 {
         self.key.wrapping_add(u64::from(self.steps_before + self.step))
     }
-}
-
-/// Rounds to whole tokens, from 0.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-fn tokens(sample: f64) -> u64 {
-    libm::round(sample.clamp(0.0, f64::from(MAX_TOKENS))) as u64
 }
 
 /// Returns a number of tokens, at most [`MAX_TOKENS`].

@@ -104,7 +104,7 @@ fn calls_not_made<'a>(scenario: &'a Scenario, summary: &'a Summary) -> impl Iter
     scenario.workloads.iter().zip(&summary.workloads).filter_map(|(workload, result)| {
         let (sessions, tasks) = (workload.sessions.as_deref()?, result.tasks.as_ref()?);
         let ended = tasks.succeeded + tasks.failed + tasks.abandoned;
-        let whole = sessions.calls_per_session() / sessions.turns_per_session();
+        let whole = sessions.calls_per_task();
         let share = 1.0 - tasks.calls_per_task / whole;
         (ended >= MIN_TASKS && share > MIN_CALLS_NOT_MADE).then(|| Difference::CallsNotMade {
             workload: workload.name.to_string(),

@@ -5,7 +5,7 @@ use super::plan::{BrokenRule, TooFewJobs};
 use crate::ceiling::offered_jobs_per_second_of;
 use crate::formatting::rounded;
 use crate::record::{NotJudged, Summary, holds, min_window_jobs};
-use crate::scenario::{Metric, Op, Rule, Scenario};
+use crate::scenario::{Metric, Op, Rule, Scenario, Sessions};
 
 /// The rules by which runs are judged.
 #[derive(Clone, Debug)]
@@ -132,7 +132,7 @@ impl Rules {
 /// Returns the mean number of jobs of a task: for several workloads with tasks the largest, without any 1.
 fn jobs_per_task(scenario: &Scenario) -> f64 {
     let sessions = scenario.workloads.iter().filter_map(|workload| workload.sessions.as_deref());
-    sessions.map(|it| it.calls_per_session() / it.turns_per_session()).fold(1.0, f64::max)
+    sessions.map(Sessions::calls_per_task).fold(1.0, f64::max)
 }
 
 /// A rule is judged if the run has at least this number of jobs ÷ the share that the rule allows to fail, so that it allows

@@ -1,7 +1,7 @@
 //! The content of `clients.json`, schema `quotalab/clients/1`: the same traffic, handled by one client after the other.
 
 use super::summary::Summary;
-use crate::formatting::rounded;
+use crate::formatting::{rounded, share_of};
 use serde::Serialize;
 
 /// The name and version of the schema.
@@ -84,7 +84,6 @@ impl<'r> ComparedClient<'r> {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of a run stay far below 2^53")]
 fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| rounded(part as f64 / whole as f64, 6))
+    share_of(part, whole).map(|share| rounded(share, 6))
 }

@@ -4,7 +4,7 @@ use super::counts::WorkloadCounts;
 use super::histogram::Histogram;
 use super::recorder::Recorder;
 use super::summary::Quantiles;
-use crate::formatting::rounded;
+use crate::formatting::{rounded, share_of};
 use crate::ids::ClientId;
 use crate::scenario::Client;
 use provider::Nanos;
@@ -82,7 +82,7 @@ impl Recorder {
             in_flight: sum(|counts| counts.in_flight),
             attempts,
             refused: sum(|counts| counts.refused),
-            attempts_per_success: (succeeded > 0).then(|| rounded(attempts as f64 / succeeded as f64, 6)),
+            attempts_per_success: share_of(attempts, succeeded).map(|attempts| rounded(attempts, 6)),
             waited_s: rounded(waited_s, 6),
             latency_s: self.quantiles(&latency),
             cost_usd: cost.map(|usd| rounded(usd, 6)),

@@ -75,8 +75,8 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
     let (jobs, attempts) = (&summary.jobs, &summary.attempts);
     match metric {
         Metric::Success => share_of(jobs.succeeded, jobs.succeeded + jobs.failed + jobs.shed),
-        // A rule on tasks is of one workload and has windows.
-        Metric::TaskSuccess => None,
+        // A rule on tasks is of one workload and has windows, one on the end of a batch is of one workload.
+        Metric::TaskSuccess | Metric::FinishedBy => None,
         Metric::Goodput => (summary.duration_s > 0.0).then(|| jobs.succeeded as f64 / summary.duration_s),
         Metric::Percentile(percent, time) => percentile(percent, quantiles(time, summary)?),
         Metric::FallbackShare => {
@@ -90,11 +90,6 @@ pub fn measure(metric: Metric, summary: &Summary) -> Option<f64> {
         },
         Metric::Cost => summary.cost_usd,
         Metric::Headroom => summary.ceiling.multiple,
-        // Of the batch that ended last.
-        Metric::FinishedBy => {
-            let ends = summary.workloads.iter().filter_map(|workload| workload.batch.as_ref());
-            ends.map(|batch| batch.finished_s).reduce(|a, b| Some(a?.max(b?))).flatten()
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::cut_answers::CutAnswers;
 use super::endpoint::{EndpointBound, EndpointResult, StatedTarget};
 use super::generator::{self, GeneratorLag, GeneratorShed};
 use super::given_up::GivenUp;
+use super::log::is_default;
 use super::rule_result::UnjudgedRule;
 use super::summary::{CeilingSummary, Counts, LongWindow, Summary, Workload};
 use super::tasks::{self, TaskOutcomes};
@@ -139,13 +140,13 @@ pub enum Finding {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unsent: Option<UnsentJobs>,
         /// Attempts that were refused because they are too large.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "is_default")]
         too_large: u64,
         /// Attempts that were refused because they are too long for the model.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "is_default")]
         too_long: u64,
         /// Attempts that were answered like a refusal for another reason than a limit, such as an incident.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "is_default")]
         faulted: u64,
     },
     /// How the tasks of a workload of sessions ended.
@@ -225,11 +226,6 @@ pub struct LimitCeiling {
     /// The estimate for the order of the routes, see [`CeilingSummary::in_route_order`]; `None` if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_route_order: Option<RouteOrderCeiling>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// What findings are derived from besides a summary.

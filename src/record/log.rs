@@ -26,6 +26,11 @@ use thiserror::Error;
 /// The name and version of the schema: in the first line of every log.
 const SCHEMA: &str = "quotalab/events/1";
 
+/// Returns `true` for the value that a line without the field is read as, so that lines leave it out.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// Writes events as JSON lines.
 #[derive(Debug)]
 pub struct Log<W> {

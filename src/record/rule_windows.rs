@@ -48,10 +48,7 @@ pub(super) struct WorstValue {
 impl RuleWindows {
     /// Returns the windows of a rule over a run; `None` if it is about the run as a whole.
     pub(super) fn of(rule: &Rule, duration: Nanos) -> Option<Self> {
-        if !rule.metric.is_measured_per_job()
-            || rule.metric == Metric::FinishedBy
-            || (rule.workload.is_none() && rule.window.is_none())
-        {
+        if !rule.metric.is_measured_per_job() || (rule.workload.is_none() && rule.window.is_none()) {
             return None;
         }
         let length = rule.window.unwrap_or(duration).min(duration).max(Nanos(1));

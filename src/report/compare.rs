@@ -66,9 +66,7 @@ const ROWS: [Row; 19] = [
     Row { name: "attempts per job", measure: |run| measure(Metric::AttemptsPerJob, run), unit: Unit::Rate },
     Row {
         name: "attempts/success",
-        measure: |run| {
-            (run.jobs.succeeded > 0).then(|| to_f64(run.attempts.total) / to_f64(run.jobs.succeeded))
-        },
+        measure: |run| share_of(run.attempts.total, run.jobs.succeeded),
         unit: Unit::Rate,
     },
     Row {

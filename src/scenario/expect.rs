@@ -46,27 +46,21 @@ fn default_rules(scenario: &Scenario) -> Vec<Rule> {
         let mut judged = scenario.workloads.iter().enumerate().filter(|(index, _)| rule.judges(*index));
         judged.any(|(_, workload)| workload.sessions.is_some())
     };
-    let (of_tasks, of_jobs): (Vec<_>, Vec<_>) =
-        for_each_workload(&Rule::default_success(), scenario).into_iter().partition(has_sessions);
-    let of_tasks = of_tasks.first().map(|_| {
-        let rule = Rule { metric: Metric::TaskSuccess, ..Rule::default_success() };
-        for_each_workload(&Rule { text: format!("task {}", rule.text), ..rule }, scenario)
-    });
-    of_jobs.into_iter().chain(of_tasks.into_iter().flatten()).collect()
+    let jobs = Rule::default_success();
+    let tasks = Rule { metric: Metric::TaskSuccess, text: format!("task {}", jobs.text), ..jobs.clone() };
+    let of_jobs = for_each_workload(&jobs, scenario).into_iter().filter(|rule| !has_sessions(rule));
+    of_jobs.chain(for_each_workload(&tasks, scenario)).collect()
 }
 
-/// Returns what is wrong with a rule that names no workload if the scenario has none that it could be about, and the remedy.
-fn no_workload_for(rule: &Rule, scenario: &Scenario) -> Option<(String, &'static str)> {
-    if !for_each_workload(rule, scenario).is_empty() {
-        return None;
-    }
-    Some(if rule.metric.is_of_tasks() {
-        let what = format!("`{}` is of tasks, and no workload has `sessions`", rule.metric);
+/// Returns what is wrong with a rule on this metric if the scenario has no workload that it could be about, and the remedy.
+fn no_workload_for(metric: Metric) -> (String, &'static str) {
+    if metric.is_of_tasks() {
+        let what = format!("`{metric}` is of tasks, and no workload has `sessions`");
         (what, "write a rule on jobs, such as `success >= 99%`")
     } else {
         let what = "no workload of this scenario is a `batch`, so nothing is ever finished".to_owned();
         (what, "leave the rule out, or write `batch: {jobs: 1000, workers: 4}` in place of `arrivals`")
-    })
+    }
 }
 
 fn resolve_rule(
@@ -86,15 +80,12 @@ fn resolve_rule(
     }
     let RuleSpec { text, workload, metric, op, value, window } = rule;
     let rule = Rule { text, workload: None, window, is_default: false, metric, op, value };
-    if let Some(problem) =
-        no_workload_for(&rule, scenario).filter(|_| workload.is_none() && has_all_workloads)
-    {
-        let (what, help) = problem;
-        diagnostics.report_at(at, what, help);
-        return Vec::new();
-    }
     let Some(name) = &workload else {
         let rules = for_each_workload(&rule, scenario);
+        if rules.is_empty() && has_all_workloads {
+            let (what, help) = no_workload_for(metric);
+            diagnostics.report_at(at, what, help);
+        }
         return rules.into_iter().filter_map(|rule| in_the_run(rule, at, scenario, diagnostics)).collect();
     };
     let named = (0..).zip(&scenario.workloads).find(|(_, workload)| workload.name == *name);
@@ -160,12 +151,7 @@ fn for_each_workload(rule: &Rule, scenario: &Scenario) -> Vec<Rule> {
     if scenario.workloads.len() < 2 || !is_per_workload {
         return vec![rule.clone()];
     }
-    let one = |(id, workload): (u16, &Workload)| Rule {
-        text: format!("{}: {}", workload.name, rule.text),
-        workload: Some(WorkloadId(id)),
-        ..rule.clone()
-    };
-    (0..).zip(&scenario.workloads).map(one).collect()
+    copy_for(rule, scenario, |_| true)
 }
 
 /// Returns a copy of a rule for each workload that it is about.

@@ -35,10 +35,10 @@ impl Metric {
     }
 
     /// Returns `true` if the metric is a property of jobs or tasks, so that it can be measured for one workload and in windows of
-    /// time.
+    /// time. The end of a batch is that of one workload, and has no windows.
     #[must_use]
     pub fn is_measured_per_job(self) -> bool {
-        !matches!(self, Self::LimitedShare | Self::Cost | Self::Headroom)
+        !matches!(self, Self::LimitedShare | Self::Cost | Self::Headroom | Self::FinishedBy)
     }
 
     /// Returns the metric with this name, or `None` if there is none.

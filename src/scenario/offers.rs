@@ -88,25 +88,21 @@ pub(super) fn with_variants(
         diagnostics.report_at(at, what, help);
         return Some(Offers::default());
     };
-    let changing = |set: &Vec<u32>| -> Vec<bool> {
-        set.iter().zip(&list).map(|(count, offer)| *count > 0 && offer.has_changes).collect()
-    };
-    let mut variants: Vec<OfferVariant> = Vec::new();
+    let mut offers = Offers { list, variants: Vec::new() };
     for set in &sets {
-        let owned = changing(set);
-        if variants.iter().all(|variant| variant.owned != owned) {
+        if offers.scenario_with(set).is_none() {
+            let owned = offers.changing(set);
             let chosen = specs.iter().zip(&owned).filter(|(_, owned)| **owned);
             let changes: Vec<&TreeChange> = chosen.map(|(spec, _)| &spec.change).collect();
             let scenario = with(&changes)?;
             if diagnostics.problems().is_some() {
                 return Some(Offers::default());
             }
-            variants.push(OfferVariant { owned, scenario });
+            offers.variants.push(OfferVariant { owned, scenario });
         }
-        let variant = variants.iter().find(|variant| variant.owned == changing(set));
-        report_unknown_accounts((specs, set), variant.map(|variant| &variant.scenario), diagnostics);
+        report_unknown_accounts((specs, set), offers.scenario_with(set), diagnostics);
     }
-    Some(Offers { list, variants })
+    Some(offers)
 }
 
 /// Reports the accounts of a set whose provider does not exist in its scenario. Each place is reported once at most, since

@@ -150,8 +150,7 @@ fn providers_of(
     let inputs = (base_dir, &AnswerCache::default());
     let spec = spec::read(&root, &["routes", "workload"], inputs, diagnostics)?;
     let (mut providers, mut upstreams, mut answers) = (Vec::new(), Vec::new(), Vec::new());
-    for mut provider in spec.providers {
-        provider.config.begin_at(spec.clock.epoch());
+    for provider in spec.providers {
         providers.push(provider.config);
         upstreams.push(provider.upstream);
         answers.push(provider.answers.iter().map(Answer::to_json).collect());

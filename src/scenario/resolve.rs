@@ -13,7 +13,7 @@ use super::{KnownLimit, Note};
 use crate::ids::{ClientId, RouteId, TargetId};
 use crate::problem::did_you_mean;
 use provider::calendar::LocalClock;
-use provider::config::{Config, ModelConfig, ServiceTimeDist};
+use provider::config::{ModelConfig, ServiceTimeDist};
 use provider::dist::Dist;
 use provider::units::{ParseError, print_duration};
 use provider::{Instant, Nanos};
@@ -57,8 +57,6 @@ pub(super) fn resolve(
     let notes = assumed_latencies(&spec.providers, &targets);
     let (providers, upstreams) =
         spec.providers.into_iter().map(|provider| (provider.config, provider.upstream)).unzip();
-    let mut providers: Vec<Config> = providers;
-    providers.iter_mut().for_each(|provider| provider.begin_at(spec.clock.epoch()));
     let mut scenario = Scenario {
         name: spec.name.unwrap_or_else(|| name.to_owned()),
         about: spec.about,

@@ -132,6 +132,8 @@ fn a_date_needs_a_start_with_a_date_and_a_zone() {
         (start, "fulll", "did you mean `full`"),
         (start, "full", "is a date, and the run has none"),
         ("2026-12-01T09:00", "2026-11-30T09:00", "is before the start"),
+        ("fault: 500", "fault: {late_first_token: 2026-12-01T09:00}", "not a duration"),
+        ("fault: 500", "fault: {clock_behind: 2026-12-01T09:00}", "not a duration"),
     ] {
         let problems = read(from, to);
         assert!(problems.contains(expected), "{to}: {problems}");

@@ -5,9 +5,9 @@ use crate::engine::{LimitNumbers, Reply, Wait, WaitKind};
 use crate::event::{Event, EventKind, Obstacle, RefusalCause};
 use crate::ids::AttemptId;
 use crate::job::Priority;
-use crate::record::log;
 use crate::record::log::line::{Outcome, Tokens};
 use crate::record::log::obstacle::{AxisName, ObstacleFields};
+use crate::record::log::{self, is_default};
 use provider::decision::HeaderRemaining;
 use provider::{Axis, Instant, Nanos};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub(super) struct Header<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line<'a> {
     /// The number of the engine: one more with each reload. Absent for the first.
-    #[serde(default, skip_serializing_if = "is_first")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) engine: u32,
     /// Nanoseconds since the gateway started.
     pub(super) at_ns: u64,
@@ -230,11 +230,6 @@ type ObstacleLine<'a> = ObstacleFields<Cow<'a, str>>;
 
 /// How a job ended.
 pub(super) type DoneLine<'a> = log::end::End<ObstacleLine<'a>>;
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn is_first(engine: &u32) -> bool {
-    *engine == 0
-}
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_interactive(priority: &Priority) -> bool {

@@ -129,10 +129,7 @@ impl Buyable {
 
 /// Returns the scenario with a set of offers.
 fn with_offers(offers: &Offers, set: &[u32], duration: Nanos) -> Scenario {
-    let owned: Vec<bool> =
-        set.iter().zip(&offers.list).map(|(count, offer)| *count > 0 && offer.has_changes).collect();
-    let variant = offers.variants.iter().find(|variant| variant.owned == owned);
-    let variant = &variant.expect("invariant: every set has a variant").scenario;
+    let variant = offers.scenario_with(set).expect("invariant: every set has a variant");
     let account = |(offer, count): (&Offer, &u32)| {
         let name = offer.account.as_ref()?;
         let provider = variant.providers.iter().position(|config| config.name == *name);

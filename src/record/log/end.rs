@@ -1,5 +1,6 @@
 //! The end of a job as a line of the event log states it.
 
+use super::is_default;
 use super::obstacle::ObstacleFields;
 use super::verdict::Verdict;
 use crate::event::{EndReason, JobEnd, JobOutcome, Obstacle};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct End<O = ObstacleFields> {
     pub(crate) verdict: Verdict,
     attempts: u8,
-    #[serde(default, skip_serializing_if = "is_none_refused")]
+    #[serde(default, skip_serializing_if = "is_default")]
     refused: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<EndReason>,
@@ -29,11 +30,6 @@ pub(crate) struct End<O = ObstacleFields> {
     cut: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     obstacle: Option<O>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn is_none_refused(attempts: &u8) -> bool {
-    *attempts == 0
 }
 
 impl<O> End<O> {

@@ -3,6 +3,7 @@
 use super::super::names::{failure_from_name, failure_name};
 use super::decision::Decision;
 use super::end::End;
+use super::is_default;
 use super::obstacle::{AxisName, ObstacleFields};
 use super::task::{TaskBegan, TaskEnded};
 use crate::event::{AttemptOutcome, Event, EventKind, RefusalCause, TaskEvent};
@@ -34,7 +35,7 @@ pub(super) enum Kind {
     Arrived {
         #[serde(rename = "class")]
         workload: u16,
-        #[serde(default, skip_serializing_if = "is_first")]
+        #[serde(default, skip_serializing_if = "is_default")]
         engine: u16,
         scheduled_ns: u64,
         prompt_tokens: u32,
@@ -69,7 +70,7 @@ pub(super) enum Kind {
     Settled {
         attempt: u64,
         target: u16,
-        #[serde(rename = "class", default, skip_serializing_if = "is_first")]
+        #[serde(rename = "class", default, skip_serializing_if = "is_default")]
         workload: u16,
         #[serde(flatten)]
         usage: Tokens,
@@ -134,19 +135,9 @@ pub(crate) enum Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tokens {
     prompt_tokens: u32,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     cached_tokens: u32,
     completion_tokens: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn is_first(number: &u16) -> bool {
-    *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 impl From<&Event> for Line {
@@ -264,7 +255,7 @@ impl Kind {
                 EventKind::Promoted { leader: JobId(leader), attempt: attempt.map(AttemptId) }
             }
             Self::TaskBegan(began) => EventKind::Task(began.into_event()),
-            Self::TaskEnded(ended) => EventKind::Task(ended.into_event()?),
+            Self::TaskEnded(ended) => EventKind::Task(ended.into_event()),
             Self::Done(_) => return Err("the end of a job needs its arrival".to_owned()),
         })
     }

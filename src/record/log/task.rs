@@ -23,7 +23,7 @@ pub(super) struct TaskEnded {
     #[serde(rename = "class")]
     workload: u16,
     scheduled_ns: u64,
-    verdict: String,
+    verdict: TaskOutcome,
     steps: u32,
     calls: u32,
 }
@@ -45,7 +45,7 @@ impl From<TaskEnd> for TaskEnded {
             task: end.task.0,
             workload: end.workload.0,
             scheduled_ns: end.scheduled.0,
-            verdict: end.outcome.name().to_owned(),
+            verdict: end.outcome,
             steps: end.steps,
             calls: end.calls,
         }
@@ -66,18 +66,14 @@ impl TaskBegan {
 
 impl TaskEnded {
     /// Returns the event.
-    ///
-    /// # Errors
-    /// If the verdict is not that of a task.
-    pub(super) fn into_event(self) -> Result<TaskEvent, String> {
-        let outcome = TaskOutcome::ALL.into_iter().find(|outcome| outcome.name() == self.verdict);
-        Ok(TaskEvent::Ended(TaskEnd {
+    pub(super) fn into_event(self) -> TaskEvent {
+        TaskEvent::Ended(TaskEnd {
             task: TaskId(self.task),
             workload: WorkloadId(self.workload),
             scheduled: Instant(self.scheduled_ns),
-            outcome: outcome.ok_or_else(|| format!("unknown verdict of a task: {}", self.verdict))?,
+            outcome: self.verdict,
             steps: self.steps,
             calls: self.calls,
-        }))
+        })
     }
 }

@@ -240,8 +240,7 @@ fn usd(text: &str, monthly: bool) -> Result<f64, ParseError> {
         (false, None) => text,
         _ => return Err(wrong()),
     };
-    let number = amount.trim().strip_suffix("USD").ok_or_else(wrong)?;
-    units::parse_number(number.trim()).map_err(|_| wrong())
+    units::parse_dollars(amount).map_err(|_| wrong())
 }
 
 /// Reads a number of months: `3 months`.

@@ -13,6 +13,19 @@ pub struct Offers {
     pub variants: Vec<OfferVariant>,
 }
 
+impl Offers {
+    /// Returns by offer whether its changes are made with this set.
+    pub(crate) fn changing(&self, set: &[u32]) -> Vec<bool> {
+        set.iter().zip(&self.list).map(|(count, offer)| *count > 0 && offer.has_changes).collect()
+    }
+
+    /// Returns the scenario with this set of offers, their accounts left out; `None` if it was not made.
+    pub(crate) fn scenario_with(&self, set: &[u32]) -> Option<&Scenario> {
+        let owned = self.changing(set);
+        self.variants.iter().find(|variant| variant.owned == owned).map(|variant| &variant.scenario)
+    }
+}
+
 /// The scenario with some offers.
 #[derive(Clone, Debug)]
 pub struct OfferVariant {

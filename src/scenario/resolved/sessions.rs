@@ -77,6 +77,12 @@ impl Sessions {
         self.steps_per_session() * count_moments(&self.fan_out, MAX_FAN_OUT).0
     }
 
+    /// Returns the mean number of calls of a task, which is a turn.
+    #[must_use]
+    pub fn calls_per_task(&self) -> f64 {
+        self.calls_per_session() / self.turns_per_session()
+    }
+
     /// Returns the mean number of turns of a session.
     #[must_use]
     pub fn turns_per_session(&self) -> f64 {

@@ -3,7 +3,7 @@
 use super::dist::dist;
 use super::start::instant;
 use crate::scenario::diagnostics::{Diagnostics, Name};
-use crate::scenario::language::{Data, Fields, Value};
+use crate::scenario::language::{Fields, Value};
 use crate::scenario::resolved::{Arrivals, GapDist};
 use crate::scenario::trace::{TraceColumns, TraceUnit};
 use provider::calendar::LocalClock;
@@ -41,7 +41,7 @@ pub(super) fn arrivals(
     diagnostics: &Diagnostics,
 ) -> Option<ArrivalsSpec> {
     let ramp = fields.get("ramp").map(|value| ramp(value, diagnostics));
-    let steps = fields.get("steps").map(|value| steps(value, fields.get("every"), diagnostics));
+    let steps = fields.get("steps").map(|value| steps(value, fields, diagnostics));
     let think = fields.get("think").map(|value| dist(value, diagnostics));
     if !fields.is_sound() {
         return None;
@@ -110,7 +110,7 @@ fn burst(fields: &Fields, clock: &LocalClock, diagnostics: &Diagnostics) -> Opti
     })
 }
 
-fn steps(value: &Value, every: Option<&Value>, diagnostics: &Diagnostics) -> Option<Arrivals> {
+fn steps(value: &Value, fields: &Fields, diagnostics: &Diagnostics) -> Option<Arrivals> {
     let step = |value: &Value| {
         let step = value.fields()?;
         Some((Instant(step.duration("at")?.0), step.number("rate")?))
@@ -129,19 +129,13 @@ fn steps(value: &Value, every: Option<&Value>, diagnostics: &Diagnostics) -> Opt
         return None;
     }
     let last = *steps.last()?;
-    let every = every.map(|value| match value.data {
-        Data::Duration(every) if last.0 < Instant::ZERO + every => Some(every),
-        Data::Duration(every) => {
-            let what = format!("the last step is not earlier than `every: {}`", print_duration(every));
-            diagnostics.report_at(&value.at, what, "write a longer time: the steps repeat after it");
-            None
-        }
-        _ => None,
-    });
-    let every = match every {
-        Some(every) => Some(every?),
-        None => None,
-    };
+    let every = fields.duration("every");
+    if let Some(every) = every.filter(|every| last.0 >= Instant::ZERO + *every) {
+        let what = format!("the last step is not earlier than `every: {}`", print_duration(every));
+        let at = &fields.get("every")?.at;
+        diagnostics.report_at(at, what, "write a longer time: the steps repeat after it");
+        return None;
+    }
     if steps[0].0 > Instant::ZERO {
         // Without a repetition, nothing arrives before the first step; with one, the last step of the period before still lasts.
         steps.insert(0, (Instant::ZERO, if every.is_some() { last.1 } else { 0.0 }));

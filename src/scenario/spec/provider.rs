@@ -104,6 +104,7 @@ pub(in crate::scenario) fn provider(
     }
     let Answers { answers, files } = answers(fields, &spec.config, (base_dir, cache), diagnostics);
     (spec.answers, spec.answer_files) = (answers, files);
+    spec.config.begin_at(clock.epoch());
     spec
 }
 

@@ -24,13 +24,15 @@ pub(super) const WEIGHTS: Kind =
 /// The largest weight. Weights are relative to each other, so a larger one is likely a typing error.
 const MAX_WEIGHT: f64 = 1e9;
 
-const MEDIAN: &str = "The median of a log-normal distribution; one of `p90`, `p95`, `p99` goes with it.";
-const QUANTILE: &str = "A percentile of the same distribution.";
+pub(super) const MEDIAN: &str =
+    "The median of a log-normal distribution; one of `p90`, `p95`, `p99` goes with it.";
+pub(super) const QUANTILE: &str = "A percentile of the same distribution.";
 const MEAN: &str = "The mean of an exponential distribution.";
-const MIN: &str = "The smallest value of a uniform distribution.";
-const MAX: &str = "The largest value of a uniform distribution.";
-const VALUES: &str = "The values of a discrete distribution.";
-const WEIGHT: &str = "How often each value occurs, relative to the others. If absent, equally often.";
+pub(super) const MIN: &str = "The smallest value of a uniform distribution.";
+pub(super) const MAX: &str = "The largest value of a uniform distribution.";
+pub(super) const VALUES: &str = "The values of a discrete distribution.";
+pub(super) const WEIGHT: &str =
+    "How often each value occurs, relative to the others. If absent, equally often.";
 
 pub(in crate::scenario::language) static TOKEN_DIST: Map = Map {
     name: "tokens",

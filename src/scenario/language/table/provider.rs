@@ -225,9 +225,9 @@ pub(in crate::scenario) static FAULT: Map = Map {
         ),
         word("retry_after", OFFSET, "3600s", "429s state this wait instead of the true one."),
         word("throttle", OFFSET, "30s", "Calls are refused with a 429 that names no limit, and this wait."),
-        word("late_first_token", OFFSET_OR_DATE, "5s", "The first token comes this much later."),
-        word("clock_ahead", OFFSET_OR_DATE, "90s", "Dates in headers are this much ahead."),
-        word("clock_behind", OFFSET_OR_DATE, "90s", "Dates in headers are this much behind."),
+        word("late_first_token", OFFSET, "5s", "The first token comes this much later."),
+        word("clock_ahead", OFFSET, "90s", "Dates in headers are this much ahead."),
+        word("clock_behind", OFFSET, "90s", "Dates in headers are this much behind."),
     ],
     forms: &[
         Form { requires: &[&["slow"]], allows: &[], example: "{slow: 4x}" },

@@ -1,6 +1,6 @@
 //! Sessions: dependent calls of agents and of conversations.
 
-use super::dist::{TIME_OR_DIST, TOKENS_OR_DIST};
+use super::dist::{MAX, MEDIAN, MIN, QUANTILE, TIME_OR_DIST, TOKENS_OR_DIST, VALUES, WEIGHT, WEIGHTS};
 use super::workload::ARRIVALS;
 use super::{Form, Kind, LENGTH, Map, word};
 use crate::scenario::resolved::{MAX_FAN_OUT, MAX_STEPS, MAX_TURNS};
@@ -110,30 +110,15 @@ pub(in crate::scenario::language) static COUNT_DIST: Map = Map {
           number alone is a constant.",
     example: "{min: 5, max: 40}",
     words: &[
-        word(
-            "p50",
-            COUNT,
-            "6",
-            "The median of a log-normal distribution; one of `p90`, `p95`, `p99` goes with it.",
-        ),
-        word("p90", COUNT, "15", "A percentile of the same distribution."),
-        word("p95", COUNT, "20", "A percentile of the same distribution."),
-        word("p99", COUNT, "40", "A percentile of the same distribution."),
+        word("p50", COUNT, "6", MEDIAN),
+        word("p90", COUNT, "15", QUANTILE),
+        word("p95", COUNT, "20", QUANTILE),
+        word("p99", COUNT, "40", QUANTILE),
         word("mean", COUNT, "8", "The mean of an exponential distribution, before it is rounded."),
-        word("min", COUNT, "5", "The smallest value of a uniform distribution."),
-        word("max", COUNT, "40", "The largest value of a uniform distribution."),
-        word(
-            "values",
-            Kind::List { of: &COUNT, min: 1, max: usize::MAX },
-            "[1, 3]",
-            "The values of a discrete distribution.",
-        ),
-        word(
-            "weights",
-            super::dist::WEIGHTS,
-            "[4, 1]",
-            "How often each value occurs, relative to the others. If absent, equally often.",
-        ),
+        word("min", COUNT, "5", MIN),
+        word("max", COUNT, "40", MAX),
+        word("values", Kind::List { of: &COUNT, min: 1, max: usize::MAX }, "[1, 3]", VALUES),
+        word("weights", WEIGHTS, "[4, 1]", WEIGHT),
     ],
     forms: &[
         Form { requires: &[&["p50"], &["p90", "p95", "p99"]], allows: &[], example: "{p50: 6, p95: 20}" },
