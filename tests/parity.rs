@@ -110,8 +110,7 @@ workload: [{ name: w, route: r, arrivals: { poisson: 40/s }, prompt: { min: 100,
         "
 name: clients
 duration: 10s
-providers: { p: { models: { m: {
-  limits: { rpm: { limit: 3000, law: bucket, burst: 60 } }, latency: { total: { p50: 300ms, p95: 500ms }, network: 0s } } } } }
+providers: { p: { models: { m: { latency: { total: { p50: 300ms, p95: 500ms }, network: 0s } } } } }
 routes: { r: [{ of: [p/default/m] }] }
 clients:
   web: { processes: 3, concurrency: 5, queue: 20, retry: { attempts: 1, obey_retry_after: false } }
