@@ -8,22 +8,24 @@ use super::plan::{BatchPlan, BatchTry};
 use super::runner::{Run, Runner};
 use crate::formatting::rounded;
 use crate::ids::WorkloadId;
-use crate::record::BatchResult;
 use crate::scenario::{Arrivals, Metric, Rule, Scenario};
+use provider::Instant;
 
 /// More workers are tried until twice as many end the batch sooner by less than this share, two times in a row.
 const MIN_GAIN: f64 = 0.01;
 /// The most workers that are tried.
 const MAX_WORKERS: u32 = 1 << 14;
 
-/// Returns the batches of a scenario, in its order; without those whose runs were stopped.
-pub(super) fn batches(runner: &Runner<'_>, scenario: &Scenario) -> Vec<BatchPlan> {
+/// Returns the batches of a scenario, in its order; without those whose runs were stopped. `present` is the run at the present load.
+pub(super) fn batches(runner: &Runner<'_>, scenario: &Scenario, present: &Run) -> Vec<BatchPlan> {
     let each = (0..).zip(&scenario.workloads).filter_map(|(id, workload)| match workload.arrivals {
-        Arrivals::Batch { jobs, workers, .. } => Some((WorkloadId(id), jobs, workers)),
+        Arrivals::Batch { jobs, from, workers } => {
+            Some((Batch { runner, scenario, id: WorkloadId(id), from }, jobs, workers))
+        }
         _ => None,
     });
     runner.count.stage("batches");
-    each.filter_map(|(id, jobs, workers)| Batch { runner, scenario, id }.plan(jobs, workers)).collect()
+    each.filter_map(|(batch, jobs, workers)| batch.plan(present, jobs, workers)).collect()
 }
 
 /// The batch of one workload.
@@ -31,12 +33,13 @@ struct Batch<'a> {
     runner: &'a Runner<'a>,
     scenario: &'a Scenario,
     id: WorkloadId,
+    from: Instant,
 }
 
 impl Batch<'_> {
-    fn plan(&self, jobs: u32, workers: u32) -> Option<BatchPlan> {
+    fn plan(&self, present: &Run, jobs: u32, workers: u32) -> Option<BatchPlan> {
         let by_s = self.due_s();
-        let mut tries = self.doubled(jobs, workers)?;
+        let mut tries = self.doubled(self.tried(workers, present)?, jobs)?;
         let in_time = |one: &BatchTry| one.finished_s.is_some_and(|at| at <= by_s);
         self.bisect(&mut tries, |one| !in_time(one))?;
         self.bisect(&mut tries, |one| one.broken.is_empty())?;
@@ -44,12 +47,11 @@ impl Batch<'_> {
         Some(BatchPlan {
             workload: self.scenario.workloads[self.id.index()].name.clone(),
             jobs: u64::from(jobs),
-            from_s: self.begins_s(),
+            from_s: rounded(self.from.as_secs_f64(), 6),
             by_s,
             workers,
             enough: tries.iter().find(|one| in_time(one)).map(|one| one.workers),
-            bears_all_tried: bearable
-                .is_some_and(|most| tries.last().is_some_and(|last| last.workers == most)),
+            bears_all_tried: tries.iter().all(|one| one.broken.is_empty()),
             bearable,
             tries,
         })
@@ -62,26 +64,19 @@ impl Batch<'_> {
         rounded(due.unwrap_or_else(|| self.scenario.duration.as_secs_f64()), 6)
     }
 
-    fn begins_s(&self) -> f64 {
-        match self.scenario.workloads[self.id.index()].arrivals {
-            Arrivals::Batch { from, .. } => rounded(from.as_secs_f64(), 6),
-            _ => unreachable!("invariant: the workload is a batch"),
-        }
-    }
-
-    /// Tries one worker, twice as many, and so on, and the present number. `None` if a run was stopped.
-    fn doubled(&self, jobs: u32, present: u32) -> Option<Vec<BatchTry>> {
-        let most = jobs.min(MAX_WORKERS).max(present);
-        let mut tries = vec![self.run(present)?];
+    /// Tries one worker, twice as many, and so on, besides the present number. `None` if a run was stopped.
+    fn doubled(&self, present: BatchTry, jobs: u32) -> Option<Vec<BatchTry>> {
+        let most = jobs.min(MAX_WORKERS).max(present.workers);
+        let mut tries = vec![present];
         let (mut workers, mut idle, mut last) = (1, 0, None);
         while workers <= most && idle < 2 {
-            if workers != present {
+            if tries[0].workers != workers {
                 tries.push(self.run(workers)?);
             }
             let one = tries.iter().find(|one| one.workers == workers)?;
             // Jobs per second of the batch, whether it is finished or not.
             let end = one.finished_s.unwrap_or_else(|| self.scenario.duration.as_secs_f64());
-            let rate = one.ended as f64 / (end - self.begins_s()).max(1e-9);
+            let rate = one.ended as f64 / (end - rounded(self.from.as_secs_f64(), 6)).max(1e-9);
             idle = if last.is_some_and(|last: f64| rate < last * (1.0 + MIN_GAIN)) { idle + 1 } else { 0 };
             last = Some(rate);
             workers = workers.saturating_mul(2);
@@ -108,9 +103,14 @@ impl Batch<'_> {
         if let Arrivals::Batch { workers: now, .. } = &mut scenario.workloads[self.id.index()].arrivals {
             *now = workers;
         }
-        let run = self.runner.run(&scenario, 1.0, 0)?;
-        let BatchResult { ended, finished_s, .. } = run.summary.workloads[self.id.index()].batch.clone()?;
-        Some(BatchTry { workers, ended, finished_s, broken: self.broken_others(&run) })
+        self.tried(workers, &self.runner.run(&scenario, 1.0, 0)?)
+    }
+
+    /// Returns what a run with this number of workers shows.
+    fn tried(&self, workers: u32, run: &Run) -> Option<BatchTry> {
+        let batch = run.summary.workloads[self.id.index()].batch.as_ref()?;
+        let broken = self.broken_others(run);
+        Some(BatchTry { workers, ended: batch.ended, finished_s: batch.finished_s, broken })
     }
 
     /// Returns the broken rules that are not on the end of this batch.

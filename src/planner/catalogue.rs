@@ -115,17 +115,21 @@ fn unserved(scenario: &Scenario) -> Option<&'static str> {
 /// but the answers are another model's.
 fn other_models(scenario: &Scenario) -> Vec<Change> {
     let Some(name) = unserved(scenario) else { return Vec::new() };
-    let uses =
-        |provider: usize| scenario.targets.iter().any(|target| usize::from(target.provider) == provider);
     let change = |(index, config): (usize, &Config)| {
-        let model = config.models.iter().position(|model| model.name == name).filter(|_| uses(index))?;
+        let model = config.models.iter().position(|model| model.name == name)?;
         Some(Change {
             name: format!("fall back to {name} at {}", config.name),
             kind: ChangeKind::Quota,
             edit: Edit::OtherModel { provider: index as u16, model: model as u16 },
         })
     };
-    scenario.providers.iter().enumerate().filter_map(change).collect()
+    used_providers(scenario).filter_map(change).collect()
+}
+
+/// Returns the providers with a target, each with its index.
+pub(super) fn used_providers(scenario: &Scenario) -> impl Iterator<Item = (usize, &Config)> {
+    let uses = |index: usize| scenario.targets.iter().any(|target| usize::from(target.provider) == index);
+    scenario.providers.iter().enumerate().filter(move |(index, _)| uses(*index))
 }
 
 /// Returns the change that adds a model of the developer tier as the last step, on an account of its own; `None` if a

@@ -75,7 +75,7 @@ fn causes(
     }
     // If there is a peak, the analytic ceiling is already that of the peak.
     if analytic.peak.is_none() {
-        causes.extend(violation.and_then(|violation| uneven_arrivals(summary, violation)));
+        causes.extend(violation.and_then(|violation| uneven_arrivals(scenario, summary, violation)));
     }
     let on_success = violation.filter(is_on_success);
     causes.extend(on_success.and_then(|violation| given_up(scenario, summary, violation)));
@@ -121,12 +121,13 @@ fn is_independent_of_refusals(metric: Metric) -> bool {
 /// Returns how uneven the arrivals are over the window of the limit that stops the load; `None` if they are even,
 /// or if no limit is known. A difference of one job does not count, since evenly spaced arrivals have it as well. `None`
 /// also for a rule on the fallback share, which on average does not depend on how even the arrivals are.
-fn uneven_arrivals(summary: &Summary, violation: &FirstViolation) -> Option<Difference> {
+fn uneven_arrivals(scenario: &Scenario, summary: &Summary, violation: &FirstViolation) -> Option<Difference> {
     if violation.metric == Metric::FallbackShare {
         return None;
     }
     let (step_s, offered) = (summary.series.step_s, &summary.series.offered);
-    let window = Axis::from_name(violation.axis.as_ref()?)?.window_length().unwrap_or(Nanos::ZERO);
+    let axis = Axis::from_name(violation.axis.as_ref()?)?;
+    let window = own_window(scenario, violation, axis).or(axis.window_length()).unwrap_or(Nanos::ZERO);
     let steps = (libm::round(window.as_secs_f64() / step_s) as usize).max(1);
     let busiest = offered.windows(steps).map(|window| window.iter().sum::<u64>()).max()?;
     let length_s = steps as f64 * step_s;
@@ -135,6 +136,13 @@ fn uneven_arrivals(summary: &Summary, violation: &FirstViolation) -> Option<Diff
         step_s: rounded(length_s, 6),
         peak_to_mean: rounded(busiest as f64 / mean, 6),
     })
+}
+
+/// Returns the window that the limit of a violation states; `None` for concurrency, or if the target is not known.
+fn own_window(scenario: &Scenario, violation: &FirstViolation, axis: Axis) -> Option<Nanos> {
+    let target = scenario.targets.iter().find(|target| violation.target.as_ref() == Some(&target.name))?;
+    let model = &scenario.providers[usize::from(target.provider)].models[usize::from(target.model)];
+    model.limits.iter().find(|limit| limit.axis == axis)?.window
 }
 
 /// Returns the bound of the client by which at least half of the lost jobs end, if there is one.

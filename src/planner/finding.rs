@@ -14,7 +14,7 @@ use super::plan::{
     UserLoad,
 };
 use crate::record::{CutAnswers, LongWindow};
-use crate::scenario::Note;
+use crate::scenario::{Metric, Note};
 use serde::{Deserialize, Serialize};
 
 /// Why a plan was ended before everything was measured.
@@ -232,6 +232,14 @@ pub struct Improvement {
     pub ceiling_usd_per_day: f64,
 }
 
+fn success() -> Metric {
+    Metric::Success
+}
+
+fn is_success(metric: &Metric) -> bool {
+    *metric == Metric::Success
+}
+
 /// How a plan was found, and what was left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -242,10 +250,13 @@ pub enum PlanNote {
         /// The rules, as written.
         rules: Vec<String>,
     },
-    /// The scenario has no rule on success that more load breaks; this one was added.
+    /// The scenario has no rule on success that more load breaks, or none on the end of a batch; this one was added.
     RuleAssumed {
         /// The rule.
         rule: String,
+        /// What it is about. It is left out for success.
+        #[serde(default = "success", skip_serializing_if = "is_success")]
+        metric: Metric,
     },
     /// The number of runs and the precision of the searches.
     Method {

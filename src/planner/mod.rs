@@ -165,6 +165,7 @@ pub fn plan(
         .zip(options.year.as_ref())
         .and_then(|months| year::year(runner, (&scenario, present), offers, months));
     count.check_jobs()?;
+    let batches = batch::batches(&runner, &scenario, present);
     let partial = count.cut_by().map(|by| Finding::Partial {
         by,
         seeds: replicas.estimates.len(),
@@ -176,7 +177,6 @@ pub fn plan(
         },
         missing_year: options.year.is_some() && tables.year.is_none(),
     });
-    let batches = batch::batches(&runner, &scenario);
     let results = Results {
         scenario: &scenario,
         options,

@@ -33,7 +33,9 @@ impl Rules {
             kept.push(Rule::default_success());
         }
         let assumed = kept.iter().filter(|rule| rule.is_default);
-        notes.extend(assumed.map(|rule| PlanNote::RuleAssumed { rule: rule.text.clone() }));
+        notes.extend(
+            assumed.map(|rule| PlanNote::RuleAssumed { rule: rule.text.clone(), metric: rule.metric }),
+        );
         assert!(!kept.is_empty(), "invariant: a ceiling has at least one rule");
         Self { kept, notes, jobs_per_task: jobs_per_task(scenario) }
     }

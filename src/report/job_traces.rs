@@ -19,10 +19,11 @@ pub(super) fn sections(summary: &Summary) -> Markup {
         if traces.is_empty() {
             return Markup::default();
         }
+        let run = summary.run_time();
         let content = html! {
             // The first is open, so that a reader sees what the others hold.
             @for (index, trace) in traces.into_iter().enumerate() {
-                details.trace open[index == 0] { (entry(trace, &summary.run_time())) }
+                details.trace open[index == 0] { (entry(trace, &run)) }
             }
         };
         section(title, &content)

@@ -3,7 +3,7 @@
 
 use super::page::{axis, text};
 use super::usage::{self, Columns, Row};
-use crate::formatting::{count, moment, percent, plural};
+use crate::formatting::{RunTime, count, moment, percent, plural};
 use crate::record::Summary;
 use maud::{Markup, html};
 
@@ -33,7 +33,8 @@ pub(super) fn table(summary: &Summary) -> Markup {
                         }
                     }
                     tr { th { "from" } @for row in &rows { th.n { (axis(row.axis)) } } }
-                    @for steps in &columns.steps { (line(summary, &rows, steps.clone())) }
+                    @let run = summary.run_time();
+                    @for steps in &columns.steps { (line(summary, &run, &rows, steps.clone())) }
                 }
             }
             @if hidden > 0 { p.note { "and " (plural(hidden as u64, "more limit")) } }
@@ -43,10 +44,10 @@ pub(super) fn table(summary: &Summary) -> Markup {
 
 /// Renders one row of the table: the use and the refusals of every limit in some steps.
 #[expect(clippy::cast_precision_loss, reason = "a series has a few hundred steps")]
-fn line(summary: &Summary, rows: &[Row<'_>], steps: std::ops::Range<usize>) -> Markup {
+fn line(summary: &Summary, run: &RunTime, rows: &[Row<'_>], steps: std::ops::Range<usize>) -> Markup {
     html! {
         tr {
-            td { (moment(steps.start as f64 * summary.series.step_s, &summary.run_time())) }
+            td { (moment(steps.start as f64 * summary.series.step_s, run)) }
             @for row in rows {
                 @let refused = row.refused(steps.clone());
                 td.n {

@@ -19,9 +19,7 @@ pub(in crate::planner) fn has_free_accounts(config: &Config) -> bool {
 /// needs them: an account of every provider with a target and of the fallback that may be bought, and settings of the client.
 /// `target` is the multiple to hold.
 pub(super) fn for_a_target(scenario: &Scenario, target: f64) -> Vec<Change> {
-    let uses = |index: &usize| scenario.targets.iter().any(|target| usize::from(target.provider) == *index);
-    let used = scenario.providers.iter().enumerate().filter(|(index, _)| uses(index));
-    let mut changes: Vec<Change> = used.map(catalogue::account).collect();
+    let mut changes: Vec<Change> = catalogue::used_providers(scenario).map(catalogue::account).collect();
     let fallback = catalogue::fallback(scenario);
     changes.extend(fallback.and_then(|change| match change.edit {
         Edit::Fallback { config } => Some(catalogue::account((scenario.providers.len(), &config))),

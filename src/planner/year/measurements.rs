@@ -96,15 +96,16 @@ impl<'a> Measurements<'a> {
     /// Proves that the sets hold the loads of their months. Returns `true` if a proof failed.
     pub(super) fn prove(&mut self, cells: &[(usize, u32)]) -> Result<bool, Stop> {
         for (set, month) in cells.iter().copied() {
-            if !self.proofs.contains_key(&(set, month)) && !self.proves(set, month)? {
+            if !self.proofs.contains_key(&(set, month)) && self.fails(set, month)?.is_some() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Simulates a set at the load of a month on fresh seeds until a batch does not hold. Returns `true` if all hold.
-    fn proves(&mut self, set: usize, month: u32) -> Result<bool, Stop> {
+    /// Simulates a set at the load of a month on fresh seeds until some do not hold. Returns the first replica that does not, `None` if
+    /// all hold.
+    fn fails(&mut self, set: usize, month: u32) -> Result<Option<u32>, Stop> {
         let failed = self.failed_proofs.keys().filter(|(_, other)| *other == month).count() as u32;
         let number = i32::try_from(failed).map_or(MAX_PROOFS - 1, |failed| failed.min(MAX_PROOFS - 1));
         let (needed, first) = (seeds_of_proof(number), FIRST_REPLICA + failed * REPLICAS_PER_PROOF);
@@ -120,13 +121,14 @@ impl<'a> Measurements<'a> {
             let failing = runs.iter().filter(|run| run.breaks()).count() as u32;
             if let Some(place) = runs.iter().position(Run::breaks) {
                 self.failed_proofs.insert((set, month), FailedProof { failing, seeds: until });
-                self.breaks(set, month, first + seeds + place as u32);
-                return Ok(false);
+                let replica = first + seeds + place as u32;
+                self.breaks(set, month, replica);
+                return Ok(Some(replica));
             }
             seeds = until;
         }
         self.proofs.insert((set, month), needed);
-        Ok(true)
+        Ok(None)
     }
 
     fn breaks(&mut self, set: usize, month: u32, replica: u32) {
@@ -151,19 +153,19 @@ impl<'a> Measurements<'a> {
     /// Returns what breaks with a set at the load of a month: on the seed on which it is known to break, on the scenario's own, or on
     /// one of a proof, which is made if nothing is known. `None` if every rule holds.
     pub(super) fn violation(&mut self, set: usize, month: u32) -> Result<Option<FirstViolation>, Stop> {
-        let known = self.broken.get(&set).copied().filter(|(first, _)| *first == month);
-        for replica in
-            [Some(0), known.map(|(_, replica)| replica).filter(|replica| *replica != 0)].into_iter().flatten()
-        {
-            let run = self.whole(set, month, replica).ok_or(Stop::Ended)?;
+        let known = self.broken.get(&set).filter(|(first, _)| *first == month).map(|(_, replica)| *replica);
+        if known.is_none() && !self.usage.contains_key(&(set, month)) {
+            let run = self.whole(set, month, 0).ok_or(Stop::Ended)?;
             if run.breaks() {
                 return Ok(self.question.first_violation(&run, set));
             }
         }
-        if self.proofs.contains_key(&(set, month)) || self.proves(set, month)? {
-            return Ok(None);
-        }
-        let replica = self.broken.get(&set).map_or(0, |(_, replica)| *replica);
+        let failing = match known {
+            None if self.proofs.contains_key(&(set, month)) => None,
+            None => self.fails(set, month)?,
+            known => known,
+        };
+        let Some(replica) = failing else { return Ok(None) };
         let run = self.whole(set, month, replica).ok_or(Stop::Ended)?;
         Ok(self.question.first_violation(&run, set))
     }

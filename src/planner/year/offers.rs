@@ -81,9 +81,8 @@ impl Buyable {
 
     /// Returns the accounts and the tiers of the catalogue as offers without fees.
     fn of_catalogue(scenario: &Scenario) -> Self {
-        let uses = |index: usize| scenario.targets.iter().any(|target| usize::from(target.provider) == index);
-        let used = scenario.providers.iter().enumerate().filter(|(index, _)| uses(*index));
-        let accounts = used.map(|(index, config)| {
+        let scenario = &Scenario { what_if: Vec::new(), ..scenario.clone() };
+        let accounts = catalogue::used_providers(scenario).map(|(index, config)| {
             let max = if has_free_accounts(config) { MAX_FREE_ACCOUNTS as u32 } else { MAX_ACCOUNTS };
             (catalogue::account((index, config)), max)
         });

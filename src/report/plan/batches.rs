@@ -54,6 +54,7 @@ fn row(batch: &BatchPlan, one: &BatchTry, time: &RunTime) -> [String; 4] {
 
 /// Prints the tables of the batches.
 pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
+    let run = plan.run_time();
     for batch in &plan.batches {
         report.0.heading(&format!("{}, by workers", batch.workload));
         let line = |[workers, ended, finished, broken]: &[String; 4]| {
@@ -62,17 +63,18 @@ pub(super) fn print(report: &mut PlanReport, plan: &Plan) {
         let head = report.0.style.faint(&line(&HEAD.map(str::to_owned)));
         report.0.line(&head);
         for one in &batch.tries {
-            report.0.line(&line(&row(batch, one, &plan.run_time())));
+            report.0.line(&line(&row(batch, one, &run)));
         }
     }
 }
 
 /// Returns the sections of the batches; empty without a batch.
 pub(super) fn sections(plan: &Plan) -> Markup {
+    let run = plan.run_time();
     html! {
         @for batch in &plan.batches {
             @let rows: Vec<Vec<Markup>> =
-                batch.tries.iter().map(|one| row(batch, one, &plan.run_time()).map(cell).to_vec()).collect();
+                batch.tries.iter().map(|one| row(batch, one, &run).map(cell).to_vec()).collect();
             (page::section(&format!("{}, by workers", batch.workload), &page::table(&HEAD, 0, &rows)))
         }
     }

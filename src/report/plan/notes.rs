@@ -4,7 +4,7 @@ use super::sentences::rule_list;
 use crate::formatting::{duration, number, percent};
 use crate::planner::{CutIncrease, NotTriedReason, PlanNote, UntriedChange};
 use crate::report::notes as scenario_notes;
-use crate::scenario::Note;
+use crate::scenario::{Metric, Note};
 
 /// A day in seconds.
 const DAY_S: f64 = 86_400.0;
@@ -17,14 +17,13 @@ pub(super) fn sentence(note: &PlanNote) -> String {
              a maximum for what is served: {}. `sim` and `test` judge them.",
             rule_list(rules.iter().map(String::as_str))
         ),
-        PlanNote::RuleAssumed { rule } if rule.contains("finished by") => {
-            format!("The scenario does not say when the batch must be finished; assumed: `{rule}`.")
-        }
-        PlanNote::RuleAssumed { rule } if rule.contains("task success") => {
-            format!("The scenario does not say how many tasks may fail; assumed: `{rule}`.")
-        }
-        PlanNote::RuleAssumed { rule } => {
-            format!("The scenario does not say how many jobs may fail; assumed: `{rule}`.")
+        PlanNote::RuleAssumed { rule, metric } => {
+            let what = match metric {
+                Metric::FinishedBy => "when the batch must be finished",
+                Metric::TaskSuccess => "how many tasks may fail",
+                _ => "how many jobs may fail",
+            };
+            format!("The scenario does not say {what}; assumed: `{rule}`.")
         }
         PlanNote::Method { .. } => method(note),
         PlanNote::OtherModel { change } => format!(
