@@ -1,6 +1,7 @@
 //! The command line: exit codes, what goes to which stream, and which files are written.
 
 mod budget;
+mod clients;
 mod explain;
 mod files;
 mod input;

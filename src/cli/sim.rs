@@ -1,10 +1,11 @@
 //! `quotalab sim SCENARIO`
 
 use super::run_output::{CommandLine, Destination};
-use super::sim_clients::{self, with_client};
+use super::sim_clients::{self, client_option};
 use super::{Exit, OutputOptions, ScenarioOptions, VerbError, replay};
 use crate::drive::{self, virtual_time};
 use crate::record::{Mode, Recorder};
+use crate::scenario;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -32,20 +33,14 @@ impl SimArgs {
             return replay::run(&self.scenario, &self.scenario_options, recording);
         }
         let scenario = self.scenario_options.read(&self.scenario)?;
-        let scenario = match &self.clients[..] {
-            [client] => with_client(&scenario, client)?,
-            _ => scenario,
+        let (scenario, verb_options) = match &self.clients[..] {
+            [client] => (scenario::with_client(&scenario, client)?, client_option(client)),
+            _ => (scenario, String::new()),
         };
-        let is_one = self.clients.len() == 1;
         let source = CommandLine {
             verb: "sim",
             scenario: &self.scenario,
-            verb_options: self
-                .clients
-                .iter()
-                .filter(|_| is_one)
-                .map(|client| format!(" --client {client}"))
-                .collect(),
+            verb_options,
             scenario_options: &self.scenario_options,
         };
         if self.clients.len() > 1 {

@@ -3,8 +3,8 @@
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
 use super::output_folder::{FileNames, OutputFiles, OutputFolder};
-use super::run_output::{CommandLine, INTERRUPTED};
-use super::{Exit, OutputOptions, VerbError, fail_if, first_failure, input_error};
+use super::run_output::{CommandLine, INTERRUPTED, TOO_MANY_JOBS};
+use super::{Exit, OutputOptions, VerbError, fail_if, first_failure, input_error, quoted};
 use crate::drive::{self, RunSize, virtual_time};
 use crate::formatting::path_name;
 use crate::record::{ClientComparison, Mode, Recorder, Summary};
@@ -13,18 +13,15 @@ use crate::scenario::{self, Scenario};
 use anyhow::anyhow;
 use std::collections::BTreeSet;
 
-/// Returns the scenario with the client that `name` stands for.
-///
-/// # Errors
-/// If there is no such client.
-pub(super) fn with_client(scenario: &Scenario, name: &str) -> Result<Scenario, VerbError> {
-    Ok(scenario::with_client(scenario, name)?)
+/// Returns the option that names a client, after a space.
+pub(super) fn client_option(name: &str) -> String {
+    format!(" --client {}", quoted(name))
 }
 
 /// Simulates the scenario once with each of the clients, and prints and writes the comparison. The first client is the baseline.
 ///
 /// # Errors
-/// If a client is unknown or given twice, if the runs are too large and not confirmed, if a signal ends them, or if the result
+/// If a client is unknown or given twice, if an event log is wanted, if the runs are too large and not confirmed, if a signal ends them, or if the result
 /// cannot be written.
 pub(super) fn run(
     scenario: &Scenario,
@@ -38,8 +35,15 @@ pub(super) fn run(
             "error: `--client {twice}` is given twice\n  help: name every client once"
         )));
     }
-    let scenarios =
-        clients.iter().map(|client| with_client(scenario, client)).collect::<Result<Vec<_>, _>>()?;
+    if options.events.is_some() {
+        return Err(input_error(anyhow!(
+            "error: `--events` logs one run, and every client has a run of its own\n  help: name one client, or leave `--events` out"
+        )));
+    }
+    let scenarios = clients
+        .iter()
+        .map(|client| scenario::with_client(scenario, client))
+        .collect::<Result<Vec<_>, _>>()?;
     let sizes = scenarios.iter().map(|scenario| RunSize::of(scenario, 1.0));
     options.size_check.check(&sizes.reduce(|sum, size| sum + size).unwrap_or_default())?;
     let folder = OutputFolder::open_for(
@@ -54,7 +58,7 @@ pub(super) fn run(
         let summary = simulate(scenario, &interrupt);
         fail_if(interrupt.is_set(), INTERRUPTED)?;
         summaries.push(Summary {
-            reproduce: source.command_with(&format!(" --client {client}"), options.size_check),
+            reproduce: source.command_with(&client_option(client), options.size_check),
             file: source.scenario.to_string_lossy().into_owned(),
             ..summary
         });
@@ -66,7 +70,8 @@ pub(super) fn run(
     if let (Ok(page), false) = (&page, options.quiet) {
         print_to_stderr(&format!("report: {}", path_name(page)));
     }
-    first_failure([printed, page.map(drop)])?;
+    let too_many = summaries.iter().any(|summary| summary.jobs.are_too_many());
+    first_failure([printed, page.map(drop), fail_if(too_many, TOO_MANY_JOBS)])?;
     Ok(if summaries.iter().all(Summary::holds) { Exit::Success } else { Exit::NotMet })
 }
 
