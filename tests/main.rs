@@ -19,3 +19,4 @@ mod scenarios;
 mod story;
 mod tidy;
 mod wire;
+mod worlds;

@@ -50,7 +50,7 @@
 //! `attempt_timeout` bounds attempts, `budget` bounds retries, `target` holds the pacing and the cool-downs that hold for all
 //! jobs, `job_cool_down` those of single jobs, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders
 //! and followers, `concurrency` the concurrency limit and its queue, `adaptive_limit` a limit that adapts itself, `cool_down_queue` the jobs that wait for targets,
-//! `pace_queue` the jobs that wait for the pace, `wake` the ends of waits.
+//! `pace_queue` the jobs that wait for the pace, `answer_time` which of them can still be answered in time, `wake` the ends of waits.
 //!
 //! Of jobs that wait for the same permit, targets or pace, interactive ones go before batch ones ([`crate::job::Priority`]); jobs
 //! of one priority go in the order in which they would without priorities. A job never takes a free permit while a job of a
@@ -58,6 +58,7 @@
 //! target's cool-down.
 
 mod adaptive_limit;
+mod answer_time;
 mod attempt_timeout;
 mod backoff;
 mod blockers;
@@ -89,7 +90,7 @@ pub use driver::{Answer, Attempt, Driver, Handover};
 pub(crate) use estimate::cost_of;
 pub(crate) use reply::is_permanent_status;
 pub use reply::{LimitNumbers, Reply, Wait, WaitKind};
-pub use target::{TargetHealth, TargetView};
+pub use view::{TargetHealth, TargetView};
 
 use crate::event::{AttemptOutcome, EndReason, Event, EventKind};
 use crate::ids::{AttemptId, EngineId, JobId, Slot, Tag, TargetId};
@@ -143,7 +144,7 @@ impl Engine {
             router: Router::new(scenario, &client),
             jobs: JobSlab::default(),
             timers: Timers::new(),
-            attempt_timeouts: AttemptTimeouts::new(client.attempt_timeout),
+            attempt_timeouts: AttemptTimeouts::new(client.attempt_timeout()),
             concurrency: ConcurrencyLimiter::new(client.concurrency, client.queue),
             cool_down_queues: CoolDownQueues::new(),
             cache: client.cache.map(Cache::new),

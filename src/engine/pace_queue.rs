@@ -20,10 +20,11 @@ use super::estimate::cost_of;
 use super::fifo::{Fifo, Links};
 use super::jobs::JobState;
 use super::route::Candidate;
+use crate::event::EndReason;
 use crate::ids::{Slot, TargetId};
 use crate::job::Priority;
-use provider::Instant;
 use provider::meter::Charge;
+use provider::{Instant, Nanos};
 
 /// The queues of all targets.
 #[derive(Debug)]
@@ -165,8 +166,19 @@ impl Engine {
         self.timers.set_wake(at, first, (active.job.id, active.job.priority));
     }
 
+    /// Returns `true` if a job other than this one waits for the pace of the target.
+    fn is_followed(&self, slot: Slot, target: TargetId) -> bool {
+        let queues = self.router.pace_queues.of(target);
+        let ends = queues.iter().flat_map(|PaceQueue { order, .. }| [order.first(), order.last()]);
+        ends.flatten().any(|other| other != slot)
+    }
+
     /// Sends the first job of a queue if the pace allows it now, or sets its timer again. The job decides again if it can no
     /// longer be sent to the target, or not before its deadline.
+    ///
+    /// It is given up if its answer would probably come too late while another job waits for the same target, which the quota then
+    /// serves: see [`super::answer_time`]. That is not done in the first half of its time, where answers that differ much in length
+    /// would make it give up jobs of a burst that all can be served.
     #[cold]
     pub(super) fn take_pace_turn(&mut self, driver: &mut impl Driver, slot: Slot, candidate: Candidate) {
         let next = self.next_pace_turn(slot, candidate.target);
@@ -179,6 +191,13 @@ impl Engine {
         if let Some(at) = next.filter(|at| self.now < *at && *at < deadline) {
             return self.set_pace_turn(slot, candidate, at);
         }
+        let late = target.long_answer().min(Nanos(deadline.since(job.scheduled).0 / 2));
+        if next.is_some() && self.now + late > deadline && self.is_followed(slot, candidate.target) {
+            self.leave_pace_queue(slot, candidate.target);
+            self.jobs.at(slot).begin_round(self.now);
+            return self.give_up(driver, slot, EndReason::Deadline);
+        }
+        let target = self.router.target(candidate.target);
         let reserved = next.filter(|at| *at <= self.now).map(|_| candidate);
         if reserved.is_some() {
             target.reserve(self.now, &cost_of(&job));

@@ -31,9 +31,11 @@
 //! full: with answers of 60 s on a bucket of one minute a fifth of the goodput is lost, with answers of 5 s on a bucket
 //! of one second four fifths. A client cannot know which case it is in.
 
+use super::answer_time::AnswerTime;
 use super::estimate::QuotaEstimate;
 use super::pick::PeakEwma;
 use super::reply::{AttemptEnd, Reply};
+use super::view::{TargetHealth, TargetView};
 use crate::event::RefusalCause;
 use crate::ids::AttemptId;
 use crate::job::Priority;
@@ -67,31 +69,9 @@ pub(super) struct TargetState {
     in_flight: u32,
     /// `None` if no pick reads it.
     latency: Option<PeakEwma>,
+    /// Zero without a pace, which alone reads it.
+    answer_time: AnswerTime,
     prices: TokenPrices,
-}
-
-/// What the engine believes of a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TargetView {
-    /// Its health: whether jobs are sent to it.
-    pub health: TargetHealth,
-    /// The end of its cool-down, its cause and, if a limit refused, its axis; `None` if it does not cool down.
-    pub cool_down: Option<(Instant, RefusalCause, Option<Axis>)>,
-    /// Refusals by a limit since the last success.
-    pub refusals: u32,
-    /// Failures since the last success or ejection; zero while it is ejected.
-    pub failures: u32,
-}
-
-/// The health of a target: whether jobs are sent to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TargetHealth {
-    /// Jobs are sent to it, after its cool-down if it has one.
-    InUse,
-    /// It failed too often. After its cool-down one probe is sent before anything else.
-    Ejected,
-    /// The probe is in flight: nothing else is sent.
-    Probing,
 }
 
 /// The state of a target with respect to ejection.
@@ -125,6 +105,7 @@ impl TargetState {
             counting: target.counting,
             in_flight: 0,
             latency: has_latency.then(PeakEwma::default),
+            answer_time: AnswerTime::default(),
             prices: TokenPrices::of(target.price),
         };
         scenario.targets.iter().map(target).collect()
@@ -270,6 +251,11 @@ impl TargetState {
         self.latency.map_or(0.0, |latency| latency.load(now, self.in_flight))
     }
 
+    /// Returns a time that few of its answers exceed; zero before its first one, or without a pace.
+    pub(super) fn long_answer(&self) -> Nanos {
+        self.answer_time.long()
+    }
+
     /// Returns what tokens cost.
     pub(super) const fn prices(&self) -> TokenPrices {
         self.prices
@@ -280,6 +266,9 @@ impl TargetState {
     pub(super) fn end_attempt(&mut self, now: Instant, took: Nanos, end: AttemptEnd) {
         assert!(self.in_flight > 0, "invariant: an attempt that ends at a target was sent to it");
         self.in_flight -= 1;
+        if self.pace != Pace::Off && end == AttemptEnd::Served {
+            self.answer_time.count(took);
+        }
         if let Some(latency) = &mut self.latency {
             match end {
                 AttemptEnd::Served => latency.served(now, took),
@@ -411,6 +400,7 @@ mod tests {
             counting: TokenCounting::default(),
             in_flight: 0,
             latency: None,
+            answer_time: AnswerTime::default(),
             prices: TokenPrices::default(),
         }
     }

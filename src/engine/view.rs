@@ -2,11 +2,35 @@
 
 use super::Engine;
 use super::estimate::cost_of;
-use super::target::{TargetState, TargetView};
+use super::target::TargetState;
 use crate::event::RefusalCause;
 use crate::ids::{JobId, Slot, TargetId};
 use crate::job::Job;
 use provider::{Axis, Instant};
+
+/// What the engine believes of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetView {
+    /// Its health: whether jobs are sent to it.
+    pub health: TargetHealth,
+    /// The end of its cool-down, its cause and, if a limit refused, its axis; `None` if it does not cool down.
+    pub cool_down: Option<(Instant, RefusalCause, Option<Axis>)>,
+    /// Refusals by a limit since the last success.
+    pub refusals: u32,
+    /// Failures since the last success or ejection; zero while it is ejected.
+    pub failures: u32,
+}
+
+/// The health of a target: whether jobs are sent to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetHealth {
+    /// Jobs are sent to it, after its cool-down if it has one.
+    InUse,
+    /// It failed too often. After its cool-down one probe is sent before anything else.
+    Ejected,
+    /// The probe is in flight: nothing else is sent.
+    Probing,
+}
 
 impl Engine {
     /// Returns `true` if the engine reads what replies state about limits: if the pace or a pick needs a quota

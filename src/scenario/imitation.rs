@@ -1,4 +1,4 @@
-//! `client: {like: NAME}` takes the retries of a known program: the words of its file are merged into the client that is
+//! `client: {like: NAME}` takes the retries of a known program, or what quotalab recommends: the words of its file are merged into the client that is
 //! written, whose own words take precedence.
 //!
 //! What each program does is measured at the server by `mock/clients/measure.py` or `mock/clients/imitations.py`, or read
@@ -11,7 +11,7 @@ use super::resolved::{Client, DEFAULT_CLIENT};
 use super::spec;
 use super::yaml::{self, Node, NodeKind};
 
-/// A program whose retries are known.
+/// A program whose retries are known, or the client that quotalab recommends.
 #[derive(Clone, Copy, Debug)]
 pub struct Imitation {
     /// Its name in `like:`.
@@ -34,7 +34,7 @@ macro_rules! imitation {
 }
 
 /// Every program that a client can imitate.
-pub const IMITATIONS: [Imitation; 9] = [
+pub const IMITATIONS: [Imitation; 10] = [
     imitation!(
         "article",
         "twenty lines of Python: the stated wait and up to half a second, else full jitter (measured)"
@@ -47,6 +47,10 @@ pub const IMITATIONS: [Imitation; 9] = [
     imitation!("litellm", "litellm 1.106, a router with one deployment (measured)"),
     imitation!("portkey", "Portkey's gateway 1.15 with five retries (modelled on its code)"),
     imitation!("bifrost", "Bifrost 1.6 with three retries (modelled on its documentation)"),
+    imitation!(
+        "recommended",
+        "what quotalab recommends: paced by the known limits, and ten attempts of at most half the deadline each (tests/worlds)"
+    ),
 ];
 
 /// Merges the words of a program into each client that names it in `like`.

@@ -21,17 +21,17 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Applies the overrides of `preset` words and of the `like` of clients. Must be called before presets and imitations are
+    /// Applies the overrides that may name a preset or a program. Must be called before presets and imitations are
     /// merged.
     pub(super) fn apply_before_merge(&self, diagnostics: &Diagnostics, root: &mut Node) {
-        for (path, value) in self.set.iter().filter(|(path, _)| is_preset_or_like(path)) {
+        for (path, value) in self.set.iter().filter(|(path, _)| may_name_base(path)) {
             apply_option(diagnostics, root, "--set", path, value);
         }
     }
 
     /// Applies all other overrides. Must be called after the merge.
     pub(super) fn apply_after_merge(&self, diagnostics: &Diagnostics, root: &mut Node) {
-        for (path, value) in self.set.iter().filter(|(path, _)| !is_preset_or_like(path)) {
+        for (path, value) in self.set.iter().filter(|(path, _)| !may_name_base(path)) {
             apply_option(diagnostics, root, "--set", path, value);
         }
         if let Some(seed) = self.seed {
@@ -43,12 +43,16 @@ impl Overrides {
     }
 }
 
-/// Returns `true` if a path is that of a provider's `preset` or of a client's `like`. Such changes are made before the words
-/// that these names stand for are merged.
-pub(super) fn is_preset_or_like(path: &str) -> bool {
-    path.starts_with("providers.") && path.ends_with(".preset")
-        || path == "client.like"
-        || path.starts_with("clients.") && path.ends_with(".like")
+/// Returns `true` if a change at this path may name a preset or a program: it is that of a provider's `preset` or a client's `like`,
+/// or of a whole provider or client. Such changes are made before the words that these names stand for are merged.
+pub(super) fn may_name_base(path: &str) -> bool {
+    let (top, rest) = path.split_once('.').unwrap_or((path, ""));
+    match top {
+        "client" => rest.is_empty() || rest == "like",
+        "clients" => !rest.contains('.') || rest.ends_with(".like"),
+        "providers" => !rest.contains('.') || rest.ends_with(".preset"),
+        _ => false,
+    }
 }
 
 /// The maximum number of keys in a path: more than any word of the language has.

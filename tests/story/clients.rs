@@ -113,7 +113,8 @@ fn every_imitation_is_a_client_and_its_words_can_be_overridden() {
         let scenario = super::parse(&thirty_a_minute(&format!("{{ like: {name} }}"), "constant: 1/s"));
         assert_eq!(scenario.default_client().like, Some(name));
         assert!(
-            scenario.default_client().eject.is_none() && scenario.default_client().retry.attempts > 1,
+            scenario.default_client().eject.is_none() == (name != "recommended")
+                && scenario.default_client().retry.attempts > 1,
             "{name}"
         );
         assert!(scenario.describe().contains(&format!("behaves as {name}: {}", imitation.program)));
@@ -132,4 +133,20 @@ fn an_unknown_imitation_is_refused_with_the_nearest_name() {
     let problems = scenario::parse("clients.yaml", &yaml, &Overrides::default(), None).expect_err("unknown");
     let text = problems.to_string();
     assert!(text.contains("unknown word `openai-pyton`") && text.contains("`openai-python`"), "{text}");
+}
+
+#[test]
+fn a_program_named_in_a_whole_client_or_provider_of_the_command_line_is_merged() {
+    let yaml = thirty_a_minute("{ deadline: 5s }", "constant: 1/s");
+    let with = |path: &str, value: &str| {
+        let set = vec![(path.to_owned(), value.to_owned())];
+        scenario::parse("clients.yaml", &yaml, &Overrides { set, ..Overrides::default() }, None)
+            .unwrap_or_else(|problems| panic!("{path}: {problems}"))
+    };
+    let written = super::parse(&thirty_a_minute("{ like: portkey }", "constant: 1/s")).clients.remove(0);
+    assert_eq!(with("client", "{ like: portkey }").default_client().retry, written.retry);
+    assert_eq!(with("clients.web", "{ like: portkey }").clients[1].retry, written.retry);
+    assert_eq!(with("clients", "{ web: { like: portkey } }").clients[1].retry, written.retry);
+    let groq = with("providers.p", "{ preset: groq-free, models: { m: {} } }");
+    assert!(groq.providers[0].models.len() > 1, "the models of the preset");
 }

@@ -2,7 +2,7 @@
 
 use super::{run, run_with_network};
 use proptest::prelude::*;
-use quotalab::event::JobOutcome;
+use quotalab::event::{EndReason, JobOutcome};
 use std::collections::VecDeque;
 
 fn paced(pace: &str, limits: &str, arrivals: &str) -> super::Story {
@@ -41,6 +41,38 @@ fn unused_tokens_of_a_paced_burst_are_used_by_its_later_jobs() {
     // takes 123 s. Some 6 s more are lost: a reply states what remained when its job was admitted, before jobs that ended meanwhile
     // had returned their 50 unused tokens, and lowers the client's estimate by about a hundred tokens.
     assert_eq!(story.sends().last().map(|(at, _)| at.round()), Some(129.0));
+}
+
+/// An overload that lasts: twice as many jobs as one a second, with answers of 2 s and a deadline of 10 s. Without the estimate of the
+/// answers every job from the tenth second on would be sent when less than 2 s of its time are left.
+#[test]
+fn a_paced_job_whose_answer_would_come_too_late_leaves_its_quota_to_the_next() {
+    let story = run("
+providers: {p: {models: {m: {limits: {rpm: {limit: 60, law: bucket, burst: 1}}, latency: {total: 2s}}}}}
+routes: {r: [{of: [p/default/m]}]}
+duration: 2m
+client: {deadline: 10s, retry: {attempts: 1}, pace: requests}
+workload: [{name: w, route: r, arrivals: {constant: 2/s}, prompt: 100, completion: 50, max_tokens: 100}]");
+    assert_eq!(story.refused_by_a_limit(), 0);
+    // One a second from 0 s until the queue of the last arrivals is served: every job that is sent is answered.
+    let (sent, answered) = (story.sends().len(), story.succeeded());
+    assert_eq!(sent, answered, "every answer comes in time");
+    assert!((120..=130).contains(&answered), "{answered} answers of about 128 s");
+    let waits = story.ends().filter(|(_, end)| end.outcome == JobOutcome::Shed(EndReason::Deadline));
+    assert_eq!(waits.count() + answered, 240, "the others are given up without an attempt");
+}
+
+/// A burst that can be served in time is served, however much the times of the answers differ: at one send a second the last of twenty
+/// jobs is sent after 19 s, and no answer takes 41 s.
+#[test]
+fn jobs_of_a_burst_are_not_given_up_for_the_sake_of_those_behind() {
+    let story = run("
+providers: {p: {models: {m: {limits: {rpm: {limit: 60, law: bucket, burst: 1}}, latency: {total: {values: [1s, 30s]}}}}}}
+routes: {r: [{of: [p/default/m]}]}
+duration: 2m
+client: {deadline: 1m, retry: {attempts: 1}, pace: requests}
+workload: [{name: w, route: r, arrivals: {burst: 20, every: 1h}, prompt: 100, completion: 50, max_tokens: 100}]");
+    assert_eq!(story.outcomes(), [JobOutcome::Succeeded; 20]);
 }
 
 /// Returns when `jobs` that arrive at once are sent, in seconds: each as soon as `limit` tokens per minute have room for the `reserved`

@@ -154,7 +154,7 @@ struct ExportedStep<'a> {
 /// Returns the time after which a request is given up: that of an attempt, or the deadline.
 fn timeout(scenario: &Scenario) -> Nanos {
     let client = scenario.default_client();
-    client.attempt_timeout.map_or(client.deadline, |timeout| timeout.min(client.deadline))
+    client.attempt_timeout().map_or(client.deadline, |timeout| timeout.min(client.deadline))
 }
 
 /// Returns what to set the variables to that the scenario does not name itself.

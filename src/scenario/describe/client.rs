@@ -92,7 +92,7 @@ fn lines(client: &Client) -> Vec<String> {
         in_flight(client),
     ]);
     lines.extend(
-        client.attempt_timeout.map(|length| format!("cancels an attempt after {}", print_duration(length))),
+        client.attempt_timeout().map(|length| format!("cancels an attempt after {}", print_duration(length))),
     );
     lines.push(client.eject.map_or_else(
         || "never ejects a target that fails".to_owned(),

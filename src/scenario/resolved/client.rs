@@ -16,8 +16,8 @@ pub struct Client {
     pub like: Option<&'static str>,
     /// The longest time that a job may take from its scheduled arrival; then it is given up.
     pub deadline: Nanos,
-    /// After this time an attempt is cancelled and counts as failed; `None`: only the deadline ends it.
-    pub attempt_timeout: Option<Nanos>,
+    /// When an attempt is cancelled and counts as failed; `None`: only the deadline ends it.
+    pub attempt_timeout: Option<AttemptTimeout>,
     /// When and how often to try again.
     pub retry: Retry,
     /// Which jobs stop sending to a target after a refusal.
@@ -36,6 +36,28 @@ pub struct Client {
     pub coalesce: bool,
     /// How far its count of the tokens of prompts is from the provider's; `None` if it is exact.
     pub estimate: Option<EstimateError>,
+}
+
+/// The longest time that an attempt may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum AttemptTimeout {
+    /// This time.
+    Length(Nanos),
+    /// This share of the client's deadline, in `0..=1`.
+    ShareOfDeadline(f64),
+}
+
+impl Client {
+    /// Returns the time after which an attempt is cancelled and counts as failed; `None`: only the deadline ends it.
+    #[must_use]
+    pub fn attempt_timeout(&self) -> Option<Nanos> {
+        self.attempt_timeout.map(|timeout| match timeout {
+            AttemptTimeout::Length(length) => length,
+            AttemptTimeout::ShareOfDeadline(share) => {
+                Nanos::from_secs_f64(self.deadline.as_secs_f64() * share)
+            }
+        })
+    }
 }
 
 /// One process with the name [`DEFAULT_CLIENT`], every other value zero or its default.

@@ -14,8 +14,8 @@ mod upstream;
 pub use arrivals::{Arrivals, GapDist, TraceRow};
 pub use caller::{Caller, DailyBudget};
 pub use client::{
-    AdaptiveConcurrency, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError,
-    Jitter, Pace, Retry, StatedWait,
+    AdaptiveConcurrency, AttemptTimeout, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT,
+    Eject, EstimateError, Jitter, Pace, Retry, StatedWait,
 };
 pub use engines::MAX_ENGINES;
 pub use offer::{MAX_OFFER_SETS, Offer, OfferStart, OfferVariant, Offers, OwnedCounts, offer_sets};

@@ -1,10 +1,10 @@
 //! The client: deadline, retries, concurrency, pacing, cache, coalescing.
 
 use crate::scenario::diagnostics::Diagnostics;
-use crate::scenario::language::{Fields, Value};
+use crate::scenario::language::{Data, Fields, Value};
 use crate::scenario::resolved::{
-    AdaptiveConcurrency, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError,
-    Jitter, MAX_ENGINES, Pace, Retry, StatedWait,
+    AdaptiveConcurrency, AttemptTimeout, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT,
+    Eject, EstimateError, Jitter, MAX_ENGINES, Pace, Retry, StatedWait,
 };
 use provider::{Nanos, units};
 
@@ -49,7 +49,7 @@ pub(in crate::scenario) fn client(name: &str, fields: &Fields, diagnostics: &Dia
         processes: fields.count("processes").unwrap_or(1),
         like: fields.get("like").and_then(Value::keyword),
         deadline: fields.duration("deadline").unwrap_or_default(),
-        attempt_timeout: fields.duration("attempt_timeout"),
+        attempt_timeout: fields.get("attempt_timeout").and_then(attempt_timeout),
         retry,
         cool_down: cool_down.unwrap_or_default(),
         eject: fields.fields("eject").and_then(eject),
@@ -59,6 +59,14 @@ pub(in crate::scenario) fn client(name: &str, fields: &Fields, diagnostics: &Dia
         cache: fields.fields("cache").and_then(cache),
         coalesce: fields.bool("join").unwrap_or_default(),
         estimate: fields.fields("estimate").and_then(estimate),
+    }
+}
+
+fn attempt_timeout(value: &Value) -> Option<AttemptTimeout> {
+    match value.data {
+        Data::Duration(length) => Some(AttemptTimeout::Length(length)),
+        Data::Number(share) => Some(AttemptTimeout::ShareOfDeadline(share)),
+        _ => None,
     }
 }
 

@@ -44,12 +44,12 @@ impl TreeChange {
 
     /// Applies the changes of `preset` words and of `client.like`. Must be called before presets and imitations are merged.
     pub(in crate::scenario) fn apply_before_merge(&self, diagnostics: &Diagnostics, root: &mut Node) {
-        self.apply_where(diagnostics, root, overrides::is_preset_or_like);
+        self.apply_where(diagnostics, root, overrides::may_name_base);
     }
 
     /// Applies all other changes. Must be called after the merge.
     pub(in crate::scenario) fn apply_after_merge(&self, diagnostics: &Diagnostics, root: &mut Node) {
-        self.apply_where(diagnostics, root, |path| !overrides::is_preset_or_like(path));
+        self.apply_where(diagnostics, root, |path| !overrides::may_name_base(path));
     }
 
     /// Applies the changes for whose path `included` returns `true`.

@@ -16,7 +16,7 @@ pub(in crate::scenario) static CLIENT: Map = Map {
             "like",
             Kind::Choice(&LIKE),
             "openai-python",
-            "Takes the retries of a known program. Any key beside it, and any key of `retry` and of its `backoff`, overrides what the program does.",
+            "Takes the retries of a known program, or what quotalab recommends. Any key beside it, and any key of `retry` and of its `backoff`, overrides what the program does.",
         ),
         word(
             "processes",
@@ -45,9 +45,9 @@ pub(in crate::scenario) static CLIENT: Map = Map {
         // Here the SDK's number bounds the job.
         word(
             "attempt_timeout",
-            Kind::OneOf(&[Kind::Choice(NONE), LENGTH]),
+            Kind::OneOf(&[Kind::Choice(NONE), Kind::Share { zero: false }, LENGTH]),
             "10s",
-            "The longest time that an attempt may take; then it is cancelled and counts as failed. `none`: until the deadline.",
+            "The longest time that an attempt may take, or its share of `deadline`; then it is cancelled and counts as failed. `none`: until the deadline.",
         )
         .default("none"),
         word(
@@ -73,7 +73,14 @@ pub(in crate::scenario) static CLIENT: Map = Map {
             "Jobs that may wait until fewer than `concurrency` attempts are in flight; a further job is given up. Without `concurrency` none waits for that.",
         )
         .default("10k"),
-        word("pace", PACE_OR_GAP, "tokens", "How sends to a target are spread over time.").default("off"),
+        word(
+            "pace",
+            PACE_OR_GAP,
+            "tokens",
+            "How sends to a target are spread over time. A job that has waited for the pace for half of its time is given up if its answer \
+             would probably come after its deadline while others wait: the quota serves those.",
+        )
+        .default("off"),
         word(
             "cache",
             Kind::OneOf(&[Kind::Choice(CACHE_OFF), Kind::Map(&CACHE)]),
