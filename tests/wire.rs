@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use provider::calendar::Epoch;
-use provider::config::{self, Fault, Limit, Tier};
+use provider::config::{self, Fault, Tier};
 use provider::decision::{Decision, DecisionReport, Denial, HeaderLimit, HeaderLimits, Service, Ticket};
 use provider::latency::ServiceTime;
 use provider::length::{LengthLimit, TooLong};
@@ -98,16 +98,7 @@ fn refused() -> impl Strategy<Value = Decision> {
     let wait = prop::option::of(prop_oneof![0..200_000_000_000u64, any::<u64>()].prop_map(Nanos));
     (axis, quantity(), used, quantity(), wait, any::<bool>()).prop_map(
         |(axis, limit, used, requested, wait, oversize)| {
-            Decision::Refused(Denial {
-                axis,
-                window: Limit::new(axis, limit).window,
-                limit,
-                used,
-                requested,
-                wait,
-                wait_replaced: false,
-                oversize,
-            })
+            Decision::Refused(Denial { wait, oversize, ..Denial::new(axis, limit, used, requested) })
         },
     )
 }

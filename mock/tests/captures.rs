@@ -58,14 +58,9 @@ impl Refusal {
     fn render(&self) -> Reply {
         let wait = (self.oversize() || self.wait.is_some()).then(|| self.computed_wait());
         let denial = Denial {
-            window: self.axis().window_length(),
-            axis: self.axis(),
-            limit: self.limit,
-            used: self.used(),
-            requested: self.requested,
             wait,
-            wait_replaced: false,
             oversize: self.oversize(),
+            ..Denial::new(self.axis(), self.limit, self.used(), self.requested)
         };
         let tier = if self.form == "developer" { Tier::Developer } else { Tier::Free };
         refuse(denial, HeaderLimits::default(), tier, &self.model)
@@ -243,14 +238,9 @@ fn published_waits_are_reproduced_to_the_digit() {
         assert_eq!(GoDuration(announced).to_string(), wait, "{line}");
         if !retry_after.is_empty() {
             let denial = Denial {
-                axis,
-                window: axis.window_length(),
-                limit,
-                used,
-                requested,
                 wait: Some(announced),
-                wait_replaced: false,
                 oversize: false,
+                ..Denial::new(axis, limit, used, requested)
             };
             let reply = refuse(denial, HeaderLimits::default(), Tier::Free, "m");
             assert_eq!(header(&reply, "retry-after"), Some(retry_after));
@@ -275,16 +265,7 @@ fn exact_reset_headers_are_reproduced_to_the_byte() {
             "requests" => HeaderLimits { requests: header_limit, tokens: None },
             _ => HeaderLimits { requests: None, tokens: header_limit },
         };
-        let denial = Denial {
-            axis,
-            window: axis.window_length(),
-            limit,
-            used,
-            requested: 1,
-            wait: None,
-            wait_replaced: false,
-            oversize: false,
-        };
+        let denial = Denial::new(axis, limit, used, 1);
         let reply = refuse(denial, limits, Tier::Free, "m");
         let value = |what: &str| header(&reply, &format!("x-ratelimit-{what}-{kind}")).unwrap().to_owned();
         assert_eq!(value("limit"), limit.to_string());
@@ -309,16 +290,7 @@ fn exact_reset_headers_are_reproduced_to_the_byte() {
 fn headers_have_the_captured_order_and_case() {
     let header_limit = |axis| Some(HeaderLimit { axis, limit: 10, remaining: 5, reset: Nanos::SECOND });
     let limits = HeaderLimits { requests: header_limit(Axis::Rpd), tokens: header_limit(Axis::Tpm) };
-    let denial = Denial {
-        axis: Axis::Rpm,
-        window: Axis::Rpm.window_length(),
-        limit: 30,
-        used: 30,
-        requested: 1,
-        wait: Some(Nanos::SECOND),
-        wait_replaced: false,
-        oversize: false,
-    };
+    let denial = Denial { wait: Some(Nanos::SECOND), ..Denial::new(Axis::Rpm, 30, 30, 1) };
     let reply = refuse(denial, limits, Tier::Free, "m");
     let names: Vec<_> = reply.headers.iter().map(|(name, _)| name).collect();
     let expected = [

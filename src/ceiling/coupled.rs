@@ -1,9 +1,10 @@
 //! The mean completion of jobs whose completions follow their prompts.
 
-use super::demand::{PromptRange, mean_within};
+use super::demand::PromptRange;
 use crate::job::MAX_TOKENS;
 use crate::scenario::Workload;
 use crate::scenario::coupling::Coupling;
+use crate::stats::mean_within;
 
 /// The number of equal steps of each of the two shares over which a mean is taken.
 const STEPS: u32 = 64;

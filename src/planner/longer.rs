@@ -106,11 +106,10 @@ pub(super) fn is_periodic(scenario: &Scenario) -> bool {
             | Arrivals::Poisson(_)
             | Arrivals::Renewal { .. }
             | Arrivals::Users { .. } => true,
-            Arrivals::Burst { every, .. } | Arrivals::Steps { every: Some(every), .. } => is_whole(*every),
-            Arrivals::Ramp(..)
-            | Arrivals::Steps { every: None, .. }
-            | Arrivals::Batch { .. }
-            | Arrivals::Trace { .. } => false,
+            Arrivals::Burst { .. } | Arrivals::Steps { .. } => {
+                workload.arrivals.period().is_some_and(is_whole)
+            }
+            Arrivals::Ramp(..) | Arrivals::Batch { .. } | Arrivals::Trace { .. } => false,
         };
         arrivals_repeat && workload.shape.as_ref().is_none_or(|shape| is_whole(shape.period()))
     };

@@ -40,16 +40,7 @@ fn refusal(axis: Axis) -> Decision {
     let requested = if axis.counts_tokens() { 10 } else { 1 };
     let (limit, used) = (600, 600);
     let wait = window_of(axis).map(|window| Nanos(window.0 / limit * requested));
-    Decision::Refused(Denial {
-        axis,
-        window: window_of(axis),
-        limit,
-        used,
-        requested,
-        wait,
-        wait_replaced: false,
-        oversize: false,
-    })
+    Decision::Refused(Denial { window: window_of(axis), wait, ..Denial::new(axis, limit, used, requested) })
 }
 
 /// Returns the window of a limit on an axis; ten seconds if the limit has one of its own.

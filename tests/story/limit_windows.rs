@@ -3,6 +3,7 @@
 use super::{Story, run};
 use provider::Axis;
 use quotalab::ceiling::Ceiling;
+use quotalab::drive;
 use quotalab::event::{AttemptOutcome, EventKind, RefusalCause};
 use std::collections::BTreeMap;
 
@@ -100,6 +101,38 @@ fn calendar_weeks_begin_on_monday_and_calendar_months_on_the_first() {
     // The same in tokens of 700 a call.
     assert_eq!(served("{tpw: {limit: 1400, law: calendar}}", "15d"), 5);
     assert_eq!(served("{tpmonth: {limit: 7k, law: calendar}}", "50d"), 20);
+}
+
+/// A minute or five hours are no periods of the calendar: such limits count by fixed windows, in the run, in the levels at which it
+/// begins, and in the ceiling.
+#[test]
+fn calendar_limits_over_other_windows_than_days_weeks_and_months_are_fixed() {
+    let story = |law: &str, limits: &str| {
+        let story = limited(&limits.replace("LAW", law), "{poisson: 10/min}", "6h");
+        let succeeded = story.succeeded();
+        let scenario = drive::with_start_levels(story.scenario);
+        (
+            scenario.providers[0].models[0].limits.clone(),
+            scenario.providers[0].start_levels.clone(),
+            succeeded,
+        )
+    };
+    for limits in [
+        "{requests: {limit: 1200, per: 5h, law: LAW}}",
+        "{rph: {limit: 400, law: LAW}}",
+        "{rps: {limit: 1, law: LAW}}",
+        "{law: LAW, tph: 280k, rpm: 5}",
+    ] {
+        let calendar = story("calendar", limits);
+        assert_eq!(calendar, story("fixed", limits), "{limits}");
+        assert_eq!(calendar, story("calendar, zone: pacific", limits), "{limits}");
+    }
+    // The first run is bound by each of the windows of five hours in it.
+    let first_run = |law: &str| {
+        let limits = format!("{{requests: {{limit: 1200, per: 5h, law: {law}}}}}");
+        Ceiling::of(&limited(&limits, "{poisson: 10/min}", "6h").scenario).first_run.jobs_per_min
+    };
+    assert_eq!(first_run("calendar"), first_run("fixed"));
 }
 
 #[test]

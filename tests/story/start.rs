@@ -91,6 +91,31 @@ workload: [{name: w, route: r, arrivals: {steps: [{at: 0s, rate: 5/min}, {at: 1h
     assert!((found - 0.5).abs() < 0.05, "{found}");
 }
 
+/// 900 jobs at once every third day, and 500 a day besides: of a bucket of 1,000 a day, 800 are left of the next two days, so that it is full
+/// again when the next burst arrives. The same burst every day would leave nothing.
+#[test]
+fn bursts_come_as_often_in_the_days_before_as_they_do_in_the_run() {
+    let burst = |every: &str| {
+        let yaml = format!(
+            "
+duration: 10m
+providers: {{p: {{models: {{m: {{limits: {{rpd: 1000}}, latency: {{total: 200ms}}}}}}}}}}
+routes: {{r: [{{of: [p/default/m]}}]}}
+client: {{deadline: 30s, concurrency: 2000, retry: {{attempts: 2}}}}
+workload:
+  - {{name: batch, route: r, arrivals: {{burst: 900, every: {every}}}, prompt: 60, completion: 60}}
+  - {{name: rest, route: r, arrivals: {{poisson: 500/day}}, prompt: 60, completion: 60}}"
+        );
+        success(&drive::summarize(&parse(&yaml)))
+    };
+    assert!(burst("1d") < 0.6, "{}", burst("1d"));
+    for every in ["3d", "40d", "366d"] {
+        assert!(burst(every) > 0.98, "{every}: {}", burst(every));
+    }
+    // Windows hold many short intervals.
+    assert!(burst("5m") < 0.02, "{}", burst("5m"));
+}
+
 #[test]
 fn the_first_finding_names_a_window_that_is_long_compared_with_the_run() {
     let summary = drive::summarize(&scenario("bucket", "rpd: 1000", "10/min", "1h", ""));

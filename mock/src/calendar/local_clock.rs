@@ -7,9 +7,6 @@ use jiff::{Timestamp, civil};
 use std::fmt;
 use std::sync::Arc;
 
-/// The length of a week of seven days of 24 hours.
-const WEEK: Nanos = Nanos(7 * Nanos::DAY.0);
-
 /// The number of changes between summer and winter time that are known in advance: 50 years of two each.
 const MAX_CHANGES: usize = 100;
 
@@ -143,9 +140,8 @@ impl LocalClock {
     #[must_use]
     pub fn time_until(&self, date_time: &str) -> Option<Nanos> {
         let start = self.start.as_ref()?;
-        let date_time: civil::DateTime = date_time.trim().parse().ok()?;
-        let time = time_zone(&start.zone)?.to_ambiguous_timestamp(date_time).compatible().ok()?;
-        (UnixTime(time) >= start.time).then(|| UnixTime(time).since(start.time))
+        let time = UnixTime::parse_in_zone(date_time.trim(), &start.zone)?;
+        (time >= start.time).then(|| time.since(start.time))
     }
 
     /// Formats the local date and time of an instant, with seconds or without: `2026-12-01 08:00`; `None` without a date. If summer time
@@ -194,7 +190,8 @@ fn parts(time: UnixTime, date_time: civil::DateTime, zone: &TimeZone) -> Arc<[Pa
     let since_monday = Nanos::DAY.0 * u64::from(day.unsigned_abs())
         + u64::try_from(of_day.as_nanos()).expect("invariant: a time of day is not negative");
     let at_start = zone.to_offset(time.0);
-    let first = Part { from: Instant::ZERO, shift: WEEK.0 + since_monday, utc_offset_s: at_start.seconds() };
+    let first =
+        Part { from: Instant::ZERO, shift: Nanos::WEEK.0 + since_monday, utc_offset_s: at_start.seconds() };
     let changes = zone.following(time.0).take(MAX_CHANGES).map(|change| {
         let change: (Timestamp, Offset) = (change.timestamp(), change.offset());
         let later_s = i64::from(change.1.seconds()) - i64::from(at_start.seconds());
@@ -246,7 +243,7 @@ mod tests {
         let tuesday = clock(" 2026-12-01T08:00  Europe/Berlin ");
         assert_eq!(tuesday.to_string(), "2026-12-01T08:00 Europe/Berlin");
         assert_eq!(tuesday.epoch().time_at(Instant::ZERO).rfc3339().to_string(), "2026-12-01T07:00:00Z");
-        assert_eq!(tuesday.since_monday(Instant::ZERO).0, WEEK + Nanos::DAY + Nanos::HOUR * 8);
+        assert_eq!(tuesday.since_monday(Instant::ZERO).0, Nanos::WEEK + Nanos::DAY + Nanos::HOUR * 8);
         assert_eq!(
             clock("2026-12-01T08:00 +05:30").text(hours(1), true, hours(9)).unwrap(),
             "2026-12-01 09:00:00"

@@ -134,7 +134,8 @@ impl Mock {
         mock
     }
 
-    /// Sets the calendar time at which the clock is zero, for dates in replies. Calendar limits always use [`Epoch::RUN`].
+    /// Sets the calendar time at which the clock is zero, for dates in replies. Calendar limits use the epoch of their configuration, which
+    /// [`Config::begin_at`] sets.
     #[must_use]
     pub fn with_epoch(self, epoch: Epoch) -> Self {
         Self { epoch, ..self }

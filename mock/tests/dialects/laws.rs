@@ -201,7 +201,7 @@ proptest! {
         axis in prop::sample::select(Axis::ALL.to_vec()), at: u64, oversize: bool, developer: bool, remaining: i64,
         missing in prop::sample::select(Axis::ALL.to_vec()),
     ) {
-        let denial = Denial { axis, window: axis.window_length(), limit, used, requested, wait: wait.map(Nanos), wait_replaced: false, oversize };
+        let denial = Denial { wait: wait.map(Nanos), oversize, ..Denial::new(axis, limit, used, requested) };
         let too_long = |violated| TooLong { violated, limit_tokens: at as u32, prompt_tokens: used as u32, max_tokens: wait.map(|wait| wait as u32) };
         let decisions = [
             Decision::Refused(denial), Decision::Faulted(Fault::Overload), Decision::Faulted(Fault::Billing),

@@ -97,16 +97,7 @@ fn served(prompt_tokens: u32, completion_tokens: u32) -> Case {
 /// Returns a denial by a bucket with these numbers.
 fn denial(axis: Axis, limit: u64, used: i64, requested: u64) -> Denial {
     let wait = axis.window_length().map(|window| announced_wait(limit, used, requested, window));
-    Denial {
-        axis,
-        window: axis.window_length(),
-        limit,
-        used,
-        requested,
-        wait,
-        wait_replaced: false,
-        oversize: requested > limit,
-    }
+    Denial { wait, ..Denial::new(axis, limit, used, requested) }
 }
 
 fn level(axis: Axis, limit: u64, remaining: i64) -> LimitLevel {

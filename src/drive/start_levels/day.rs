@@ -21,6 +21,9 @@ const SUFFICIENT_JOBS: u64 = 10_000;
 const MAX_SEEDS: u32 = 16;
 /// The maximum number of times that a short run is repeated to make a day.
 const MAX_REPEATS: u32 = 48;
+/// The longest interval between bursts that a day covers. After a longer one, limits hold what the other traffic leaves of them, which a
+/// longer simulation would not change.
+const MAX_BURST_INTERVAL: Nanos = Nanos::MONTH;
 /// The shortest part of a day that is simulated instead of it: many times the wait of any client.
 const MIN_PART: Nanos = Nanos::HOUR;
 
@@ -55,14 +58,14 @@ fn sufficient_length(scenario: &Scenario, levels: &StartLevels) -> Nanos {
     Nanos::from_secs_f64(seconds.min(Nanos::DAY.as_secs_f64() * 400.0)).max(MIN_PART)
 }
 
-/// Returns the longest time after which the traffic of a workload repeats; zero if none does.
+/// Returns the longest time after which the traffic of a workload repeats, of bursts at most [`MAX_BURST_INTERVAL`]; zero if none does.
 fn longest_period(scenario: &Scenario) -> Nanos {
     let period = |workload: &Workload| {
-        let of_steps = match workload.arrivals {
-            Arrivals::Steps { every, .. } => every,
-            _ => None,
+        let of_arrivals = match workload.arrivals {
+            Arrivals::Burst { every, .. } => Some(every.min(MAX_BURST_INTERVAL)),
+            _ => workload.arrivals.period(),
         };
-        of_steps.max(workload.shape.as_ref().map(Shape::period)).unwrap_or(Nanos::ZERO)
+        of_arrivals.max(workload.shape.as_ref().map(Shape::period)).unwrap_or(Nanos::ZERO)
     };
     scenario.workloads.iter().map(period).max().unwrap_or(Nanos::ZERO)
 }

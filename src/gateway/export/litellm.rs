@@ -226,32 +226,19 @@ fn comments(scenario: &Scenario, picks: &[Pick]) -> Vec<String> {
 /// Returns what the strategies of LiteLLM do otherwise than the picks of the steps.
 fn unexpressed_picks(picks: &[Pick]) -> Vec<String> {
     let strategy = strategy(picks);
-    let note = |pick| {
-        let word = match pick {
-            Pick::InOrder | Pick::Weighted => return None,
-            Pick::RoundRobin => "round_robin",
-            Pick::MostRoom => "most_room",
-            Pick::Random => "random",
-            Pick::LeastBusy => "least_busy",
-            Pick::Fastest => "fastest",
-            Pick::Cheapest => "cheapest",
-        };
-        Some(match strategy {
-            "simple-shuffle" => format!("{word}: simple-shuffle picks at random, by rpm if it is set"),
-            "latency-based-routing" => format!(
-                "{word}: latency-based-routing takes the lowest mean latency, and does not count the attempts in flight"
-            ),
-            "cost-based-routing" => {
-                format!(
-                    "{word}: cost-based-routing compares the prices of tokens, and not those of a request"
-                )
-            }
-            _ => return None,
-        })
+    let note = |(word, pick): (&str, Pick)| match strategy {
+        // LiteLLM does the same: the deployments have `order` and `weight`.
+        _ if matches!(pick, Pick::InOrder | Pick::Weighted) => None,
+        "simple-shuffle" => Some(format!("{word}: simple-shuffle picks at random, by rpm if it is set")),
+        "latency-based-routing" => Some(format!(
+            "{word}: latency-based-routing takes the lowest mean latency, and does not count the attempts in flight"
+        )),
+        "cost-based-routing" => Some(format!(
+            "{word}: cost-based-routing compares the prices of tokens, and not those of a request"
+        )),
+        _ => None,
     };
-    let noted =
-        [Pick::RoundRobin, Pick::MostRoom, Pick::Random, Pick::LeastBusy, Pick::Fastest, Pick::Cheapest];
-    noted.into_iter().filter(|pick| picks.contains(pick)).filter_map(note).collect()
+    Pick::WORDS.into_iter().filter(|(_, pick)| picks.contains(pick)).filter_map(note).collect()
 }
 
 /// Returns the limits that LiteLLM has no word for.

@@ -6,7 +6,7 @@ mod client;
 mod sessions;
 mod upstream;
 
-use super::resolved::{Arrivals, CachedPrompt, DEFAULT_CLIENT, Pick, Scenario, Shape, Workload};
+use super::resolved::{Arrivals, CachedPrompt, DEFAULT_CLIENT, Pick, Scenario, Workload};
 use crate::ids::TargetId;
 use crate::job::Priority;
 use provider::Nanos;
@@ -290,7 +290,7 @@ fn workload_lines(
         let max = shape.factors().iter().copied().fold(0.0, f64::max);
         let rounded = |factor: f64| print_number((factor * 1000.0).round() / 1000.0);
         let cell = if shape.cell() == Nanos::HOUR { "hour" } else { "minute" };
-        let of_week = if shape.period() == Shape::WEEK { " of the week" } else { "" };
+        let of_week = if shape.period() == Nanos::WEEK { " of the week" } else { "" };
         format!(", times {} to {} by the {cell}{of_week}", rounded(min), rounded(max))
     });
     let priority = match workload.priority {

@@ -65,6 +65,18 @@ pub enum Arrivals {
     },
 }
 
+impl Arrivals {
+    /// Returns the time after which bursts or steps repeat; `None` for other arrivals, and for steps that do not repeat.
+    #[must_use]
+    pub const fn period(&self) -> Option<Nanos> {
+        match self {
+            Self::Burst { every, .. } => Some(*every),
+            Self::Steps { every, .. } => *every,
+            _ => None,
+        }
+    }
+}
+
 /// The distribution of the gaps of a renewal process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GapDist {

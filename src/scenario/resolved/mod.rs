@@ -184,6 +184,20 @@ pub enum Pick {
     Cheapest,
 }
 
+impl Pick {
+    /// The words of `pick` in scenarios.
+    pub const WORDS: [(&str, Self); 8] = [
+        ("in_order", Self::InOrder),
+        ("round_robin", Self::RoundRobin),
+        ("most_room", Self::MostRoom),
+        ("weighted", Self::Weighted),
+        ("random", Self::Random),
+        ("least_busy", Self::LeastBusy),
+        ("fastest", Self::Fastest),
+        ("cheapest", Self::Cheapest),
+    ];
+}
+
 /// A stream of jobs.
 #[derive(Clone, Debug)]
 pub struct Workload {

@@ -5,6 +5,7 @@
 
 use super::CachedPrompt;
 use crate::job::MAX_TOKENS;
+use crate::stats::mean_within;
 use provider::dist::Dist;
 use provider::random::label_key;
 use provider::{Nanos, RandomStream};
@@ -115,8 +116,8 @@ impl Sessions {
         let before = (square - mean) / 2.0 / mean;
         let first = self.first.mean().max(1.0);
         let fan_out = count_moments(&self.fan_out, MAX_FAN_OUT).0;
-        let growth =
-            fan_out * (self.growth.mean() + mean_at_most(completion, max_tokens.unwrap_or(MAX_TOKENS)));
+        let max = f64::from(max_tokens.unwrap_or(MAX_TOKENS));
+        let growth = fan_out * (self.growth.mean() + mean_within(completion, 1.0, max));
         let prompt_mean = first + before * growth;
         // Of the mean · fan-out calls of a session, those of the first step find nothing; the others find a share of the prompt
         // before, which is one growth shorter than theirs.
@@ -161,18 +162,5 @@ impl Sessions {
             }
         }
         groups
-    }
-}
-
-/// Returns the mean of a number of tokens that is at least 1 and at most `max`, by the midpoints of equal shares.
-fn mean_at_most(tokens: &Dist, max: u32) -> f64 {
-    const PARTS: u32 = 4_096;
-    let part = |number: u32| {
-        let p = (f64::from(number) + 0.5) / f64::from(PARTS);
-        tokens.quantile(p).max(1.0).min(f64::from(max))
-    };
-    match tokens {
-        Dist::Constant(value) => value.max(1.0).min(f64::from(max)),
-        _ => (0..PARTS).map(part).sum::<f64>() / f64::from(PARTS),
     }
 }

@@ -12,9 +12,6 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The period of a shape over the hours of a week, which begins on Monday at midnight.
-    pub const WEEK: Nanos = Nanos(7 * Nanos::DAY.0);
-
     /// Creates a shape whose factors each belong to a `cell`: from midnight, or from Monday's midnight if they fill a week.
     ///
     /// # Panics
@@ -22,7 +19,7 @@ impl Shape {
     #[must_use]
     pub fn new(factors: &[f64], cell: Nanos) -> Self {
         let period = cell * factors.len() as u64;
-        let is_whole = period == Nanos::DAY || period == Self::WEEK;
+        let is_whole = period == Nanos::DAY || period == Nanos::WEEK;
         assert!(is_whole, "invariant: a shape fills a day or a week, found {period:?}");
         Self { factors: factors.into(), cell }
     }
@@ -79,11 +76,11 @@ mod tests {
             factors in prop::collection::vec(0.0..5.0f64, 168), hours in 1usize..=24, week in 0u64..50, hour in 0usize..168,
         ) {
             let shape = Shape::new(&factors, Nanos::HOUR);
-            let at = Shape::WEEK * week + Nanos::HOUR * hour as u64;
+            let at = Nanos::WEEK * week + Nanos::HOUR * hour as u64;
             prop_assert_eq!(shape.at(at), (factors[hour], at + Nanos::HOUR));
             prop_assert_eq!(shape.at(at + Nanos(Nanos::HOUR.0 - 1)), (factors[hour], at + Nanos::HOUR));
             let gathered = shape.gathered(hours);
-            prop_assert_eq!(gathered.period(), Shape::WEEK);
+            prop_assert_eq!(gathered.period(), Nanos::WEEK);
             for (day, before) in gathered.factors().chunks(24).zip(factors.chunks(24)) {
                 prop_assert!((day.iter().sum::<f64>() - before.iter().sum::<f64>()).abs() < 1e-9);
                 prop_assert!(day[hours..].iter().all(|factor| *factor == 0.0));

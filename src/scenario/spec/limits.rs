@@ -15,7 +15,10 @@ pub(super) fn limits(
     diagnostics: &Diagnostics,
 ) -> Vec<Limit> {
     let policy = stated_policy(fields, policy_of_provider, diagnostics);
-    let limit = |axis: Axis| limit(fields.get(axis.name())?, axis, policy, dialect, diagnostics);
+    let limit = |axis: Axis| {
+        let limit = limit(fields.get(axis.name())?, axis, policy, dialect, diagnostics)?;
+        Some(fixed_without_period(limit))
+    };
     Axis::ALL.into_iter().filter_map(limit).collect()
 }
 
@@ -46,6 +49,15 @@ fn limit(
     // A limit that names its policy does not inherit a burst: the bucket holds the whole limit.
     let inherited_burst = if fields.is_given("law") { limit.amount } else { limit.burst };
     Some(Limit { refill: policy, burst: burst.unwrap_or(inherited_burst), ..limit })
+}
+
+/// Returns the limit with fixed windows if its policy is `calendar` and its window is no period of the calendar, such as a minute or
+/// five hours.
+fn fixed_without_period(limit: Limit) -> Limit {
+    match limit.refill {
+        RefillPolicy::Calendar(_) if limit.axis.period().is_none() => limit.with_refill(RefillPolicy::Fixed),
+        _ => limit,
+    }
 }
 
 /// Returns the window of a limit that states one; reports one that another axis is named after.

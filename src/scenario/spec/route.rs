@@ -32,20 +32,8 @@ pub(super) fn routes(scenario: &Fields, diagnostics: &Diagnostics) -> Vec<RouteS
     scenario.named_entries("routes").iter().map(route).collect()
 }
 
-/// The words of `pick`.
-const PICKS: [(&str, Pick); 8] = [
-    ("in_order", Pick::InOrder),
-    ("round_robin", Pick::RoundRobin),
-    ("most_room", Pick::MostRoom),
-    ("weighted", Pick::Weighted),
-    ("random", Pick::Random),
-    ("least_busy", Pick::LeastBusy),
-    ("fastest", Pick::Fastest),
-    ("cheapest", Pick::Cheapest),
-];
-
 fn step(fields: &Fields, diagnostics: &Diagnostics) -> StepSpec {
-    let pick = fields.choice("pick", &PICKS);
+    let pick = fields.choice("pick", &Pick::WORDS);
     StepSpec {
         pick: pick.unwrap_or_default(),
         targets: fields.items("of").iter().filter_map(Value::name).collect(),

@@ -84,7 +84,7 @@ pub(super) const ZONE: Word = word(
     "zone",
     Kind::Choice(ZONES),
     "pacific",
-    "For `law: calendar`: the time zone of midnight. If absent, `utc`.",
+    "For `law: calendar`: the time zone of midnight. If absent, `utc`. It has no effect on windows other than a day, a week and a month.",
 );
 
 /// The growth of an adaptive limit.
@@ -117,7 +117,7 @@ const LAWS: &[Choice] = &[
     choice("sliding_counter", "the count of the previous window fades linearly over the current one"),
     choice(
         "calendar",
-        "days, weeks (from Monday) and months count from midnight to midnight of the zone, others as `fixed`",
+        "days, weeks (from Monday) and months count from midnight to midnight of the zone; for every other window, as `fixed`",
     ),
     choice("adaptive", "the limit of the next window follows what is used of this one"),
 ];
