@@ -2,7 +2,7 @@
 
 use crate::axis::Axis;
 use crate::call::Usage;
-use crate::config::Fault;
+use crate::config::{Fault, Limit};
 use crate::latency::ServiceTime;
 use crate::length::TooLong;
 use crate::time::{Instant, Nanos};
@@ -162,10 +162,10 @@ pub struct Denial {
 }
 
 impl Denial {
-    /// Returns the denial by a limit over the window of its axis, without a wait.
+    /// Returns the denial by a limit over the window of its axis, or over that of a limit which states none, without a wait.
     #[must_use]
     pub const fn new(axis: Axis, limit: u64, used: i64, requested: u64) -> Self {
-        let window = axis.window_length();
+        let window = Limit::new(axis, limit).window;
         let (wait, wait_replaced, oversize) = (None, false, requested > limit);
         Self { axis, window, limit, used, requested, wait, wait_replaced, oversize }
     }

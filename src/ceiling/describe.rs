@@ -22,11 +22,13 @@ impl Ceiling {
         let offered = self.offered_jobs_per_min * self.servable_share;
         if self.servable_share > 0.0 && self.servable_share < 1.0 {
             let share = 1.0 - self.servable_share;
+            let has_tasks = scenario.workloads.iter().any(|workload| workload.sessions.is_some());
             let too_large =
                 if share < 0.0005 { "less than 0.1%".to_owned() } else { units::print_share(share) };
             let _ = writeln!(
                 out,
-                "  {too_large} of the offered jobs are too large for every target; the figures below are for the others"
+                "  {too_large} of the offered jobs{} are too large for every target; the figures below are for the others",
+                if has_tasks { ", if all tasks run to their end," } else { "" }
             );
         }
         let _ = match self.binding {

@@ -34,6 +34,7 @@ mod demand;
 mod describe;
 mod held;
 mod last_call;
+mod mean_tokens;
 mod offered_load;
 mod peak;
 mod route_order;
@@ -52,6 +53,7 @@ mod tests;
 mod whole_calls_tests;
 
 pub use cached::Cached;
+pub use mean_tokens::{MeanTokens, mean_tokens};
 pub use peak::Peak;
 use peak::Peaks;
 pub use window_end::left_of_longer_window;
@@ -279,22 +281,6 @@ pub fn offered_shares(scenario: &Scenario, is_asked: impl Fn(&Limit) -> bool) ->
         classes.iter().map(demand).sum::<f64>() / sustained(&constraint.limit)
     };
     asked.iter().map(|constraint| (constraint.targets[0].0, constraint.limit, share(constraint))).collect()
-}
-
-/// Returns the mean prompt and the mean total of prompt and completion, in tokens as used, of a workload's jobs that a target
-/// can admit; `None` if it can admit none. Completions are bounded by `max_tokens` alone, not by the lengths of the target's
-/// model.
-#[must_use]
-pub fn mean_tokens(scenario: &Scenario, workload: &Workload, target: TargetId) -> Option<(f64, f64)> {
-    let admitted = scenario.size_classes(workload).into_iter();
-    let admitted = admitted.filter(|class| class.share > 0.0 && class.targets.contains(&target));
-    let (share, prompt, total) = admitted.fold((0.0, 0.0, 0.0), |(share, prompt, total), class| {
-        let range = PromptRange { above: class.above, up_to: class.up_to };
-        let sizes = Sizes::of(workload, scenario.duration, Lengths::default(), range);
-        let (add, used) = (class.share, sizes.prompt + sizes.completion);
-        (share + add, prompt + add * sizes.prompt, total + add * used)
-    });
-    (share > 0.0).then(|| (prompt / share, total / share))
 }
 
 impl TargetCeiling {

@@ -17,8 +17,9 @@ pub(super) struct SimArgs {
     /// workload is not used
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "duration", "out", "json", "quiet", "events", "events_limit"])]
     replay: Option<PathBuf>,
-    /// Let this client handle all jobs: a client of the scenario, or a program that `like` imitates. Given several times, the
-    /// clients are compared on the same traffic; the first is the baseline
+    /// A client of the scenario, which handles all jobs, or a program that `like` imitates, as which every client of the scenario
+    /// behaves, each with its own deadline and processes. Given several times, the clients are compared on the same traffic; the
+    /// first is the baseline
     #[arg(long = "client", value_name = "NAME", conflicts_with = "replay")]
     clients: Vec<String>,
     #[command(flatten)]

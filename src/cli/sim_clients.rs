@@ -63,6 +63,12 @@ pub(super) fn run(
             ..summary
         });
     }
+    if let (Some(program), false) = (program_for_several(scenario, clients), options.quiet) {
+        print_to_stderr(&format!(
+            "note: as {program} every client of the scenario behaves, each with its own deadline and processes; a client of the \
+             scenario handles all jobs alone"
+        ));
+    }
     let named: Vec<compare::Named<'_>> = clients.iter().map(String::as_str).zip(&summaries).collect();
     let json = ClientComparison::of(&named).map(|comparison| comparison.to_json()).unwrap_or_default();
     let printed = print(&if options.json { json.clone() } else { compare::text(&named, style()) });
@@ -73,6 +79,13 @@ pub(super) fn run(
     let too_many = summaries.iter().any(|summary| summary.jobs.are_too_many());
     first_failure([printed, page.map(drop), fail_if(too_many, TOO_MANY_JOBS)])?;
     Ok(if summaries.iter().all(Summary::holds) { Exit::Success } else { Exit::NotMet })
+}
+
+/// Returns the first of `clients` that is a program, if it is compared with a client of a scenario whose jobs several clients handle.
+fn program_for_several<'a>(scenario: &Scenario, clients: &'a [String]) -> Option<&'a str> {
+    let is_own = |name: &&String| scenario.clients.iter().any(|client| client.name == **name);
+    let has_several = scenario.clients_in_use().count() > 1 && clients.iter().any(|name| is_own(&name));
+    clients.iter().find(|name| !is_own(name)).filter(|_| has_several).map(String::as_str)
 }
 
 fn simulate(scenario: Scenario, interrupt: &Interrupt) -> Summary {

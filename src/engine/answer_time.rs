@@ -1,4 +1,5 @@
-//! How long answers of a target take: the estimate that decides whether a job that has waited for the pace can still be answered.
+//! How long answers of a target take: the estimate that decides whether a job that waits for the pace can be answered in time. It is
+//! given up at once if its turn comes too late for that, and at its turn if another job waits behind it.
 //!
 //! The mean and the mean deviation are those of TCP's retransmission timer (Jacobson, "Congestion Avoidance and Control", 1988;
 //! RFC 6298, section 2): each answer counts an eighth in the mean and a quarter in the deviation, and few answers take longer than the
@@ -30,7 +31,15 @@ impl AnswerTime {
         self.mean = approach(self.mean, took, 8);
     }
 
-    /// Returns a time that few answers exceed; zero before the first answer.
+    /// Counts an attempt that was ended after `took` without an answer, which would have taken at least that long. It measures nothing
+    /// if answers are expected to take longer. Without it a target whose first attempts all come too late would never be measured.
+    pub(super) fn count_unanswered(&mut self, took: Nanos) {
+        if took > self.long() {
+            self.count(took);
+        }
+    }
+
+    /// Returns a time that few answers exceed; zero before the first attempt has ended.
     pub(super) fn long(self) -> Nanos {
         Nanos(self.mean.0.saturating_add(self.deviation.0.saturating_mul(4)))
     }
@@ -56,6 +65,17 @@ mod tests {
         // 400 + (800 − 400) / 4 and 800 + (1,600 − 800) / 8.
         time.count(Nanos(1_600));
         assert_eq!((time.mean, time.deviation, time.long()), (Nanos(900), Nanos(500), Nanos(2_900)));
+    }
+
+    #[test]
+    fn an_attempt_without_an_answer_counts_if_it_took_longer_than_answers_do() {
+        let mut time = AnswerTime::default();
+        time.count_unanswered(Nanos(100));
+        assert_eq!(time.long(), Nanos(300), "the first one is all that is known");
+        time.count_unanswered(Nanos(300));
+        assert_eq!(time.long(), Nanos(300), "answers are expected to take as long");
+        time.count_unanswered(Nanos(500));
+        assert!(time.long() > Nanos(500), "{time:?}");
     }
 
     proptest! {

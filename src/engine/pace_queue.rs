@@ -23,8 +23,8 @@ use super::route::Candidate;
 use crate::event::EndReason;
 use crate::ids::{Slot, TargetId};
 use crate::job::Priority;
+use provider::Instant;
 use provider::meter::Charge;
-use provider::{Instant, Nanos};
 
 /// The queues of all targets.
 #[derive(Debug)]
@@ -177,8 +177,7 @@ impl Engine {
     /// longer be sent to the target, or not before its deadline.
     ///
     /// It is given up if its answer would probably come too late while another job waits for the same target, which the quota then
-    /// serves: see [`super::answer_time`]. That is not done in the first half of its time, where answers that differ much in length
-    /// would make it give up jobs of a burst that all can be served.
+    /// serves: see [`super::answer_time`].
     #[cold]
     pub(super) fn take_pace_turn(&mut self, driver: &mut impl Driver, slot: Slot, candidate: Candidate) {
         let next = self.next_pace_turn(slot, candidate.target);
@@ -191,8 +190,9 @@ impl Engine {
         if let Some(at) = next.filter(|at| self.now < *at && *at < deadline) {
             return self.set_pace_turn(slot, candidate, at);
         }
-        let late = target.long_answer().min(Nanos(deadline.since(job.scheduled).0 / 2));
-        if next.is_some() && self.now + late > deadline && self.is_followed(slot, candidate.target) {
+        let is_late =
+            self.router.targets[candidate.target.index()].answers_late(self.now, self.jobs.at(slot));
+        if next.is_some() && is_late && self.is_followed(slot, candidate.target) {
             self.leave_pace_queue(slot, candidate.target);
             self.jobs.at(slot).begin_round(self.now);
             return self.give_up(driver, slot, EndReason::Deadline);

@@ -211,7 +211,9 @@ impl Router {
             });
         };
         active.obstacle = Some(obstacle);
-        if until >= active.deadline {
+        // Quota that comes so late serves a job that arrives later: in the queue this one would hold its place.
+        let is_late = |by: Candidate| self.targets[by.target.index()].answers_late(until, active);
+        if until >= active.deadline || paced.is_some_and(is_late) {
             return NextAction::GiveUp(EndReason::Deadline);
         }
         if obstacle.why != WaitReason::Pace {

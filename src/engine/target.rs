@@ -33,6 +33,7 @@
 
 use super::answer_time::AnswerTime;
 use super::estimate::QuotaEstimate;
+use super::jobs::ActiveJob;
 use super::pick::PeakEwma;
 use super::reply::{AttemptEnd, Reply};
 use super::view::{TargetHealth, TargetView};
@@ -251,9 +252,11 @@ impl TargetState {
         self.latency.map_or(0.0, |latency| latency.load(now, self.in_flight))
     }
 
-    /// Returns a time that few of its answers exceed; zero before its first one, or without a pace.
-    pub(super) fn long_answer(&self) -> Nanos {
-        self.answer_time.long()
+    /// Returns `true` if the answer to a job that is sent at `at` would probably come after its deadline. Never in the first half of
+    /// the job's time: if answers differ much in length, jobs of a burst would be given up that can all be served.
+    pub(super) fn answers_late(&self, at: Instant, active: &ActiveJob) -> bool {
+        let half = Nanos(active.deadline.since(active.job.scheduled).0 / 2);
+        at + self.answer_time.long().min(half) > active.deadline
     }
 
     /// Returns what tokens cost.
@@ -266,8 +269,11 @@ impl TargetState {
     pub(super) fn end_attempt(&mut self, now: Instant, took: Nanos, end: AttemptEnd) {
         assert!(self.in_flight > 0, "invariant: an attempt that ends at a target was sent to it");
         self.in_flight -= 1;
-        if self.pace != Pace::Off && end == AttemptEnd::Served {
-            self.answer_time.count(took);
+        if self.pace != Pace::Off {
+            match end {
+                AttemptEnd::Served => self.answer_time.count(took),
+                AttemptEnd::Failed | AttemptEnd::Unknown => self.answer_time.count_unanswered(took),
+            }
         }
         if let Some(latency) = &mut self.latency {
             match end {

@@ -221,7 +221,7 @@ fn limit_grows(scenario: &Scenario, analytic: &Ceiling) -> Option<Difference> {
 struct HeldAtOnce<'a> {
     target: &'a Target,
     axis: Axis,
-    /// Mean tokens of a call, reserved and used.
+    /// Mean tokens of a call, reserved and, once it has ended, charged.
     reserved: f64,
     used: f64,
     calls: f64,
@@ -252,12 +252,12 @@ fn held_at_once<'a>(scenario: &'a Scenario, workload: &Workload, id: TargetId) -
     if reserve.estimate != Estimate::PromptAndMaxTokens || reserve.settlement != Settlement::ToUsage {
         return Vec::new();
     }
-    let Some((prompt, used)) = crate::ceiling::mean_tokens(scenario, workload, id) else { return Vec::new() };
+    let Some(mean) = crate::ceiling::mean_tokens(scenario, workload, id) else { return Vec::new() };
     let completion = f64::from(reserve.reserved_completion(workload.max_tokens));
     let of_limit = |limit: &Limit| {
         let (reserved, used) = match limit.axis {
-            Axis::Tpm => (prompt + completion, used),
-            Axis::Otpm => (completion, used - prompt),
+            Axis::Tpm => (mean.reserved_prompt + completion, mean.charged),
+            Axis::Otpm => (completion, mean.charged_output),
             _ => return None,
         };
         let calls = limit.capacity() as f64 / reserved;

@@ -109,8 +109,11 @@ pub enum Finding {
         workload: String,
         /// Its route.
         route: String,
-        /// The share of its jobs, above 0 and at most 1.
+        /// The share of its jobs, above 0 and at most 1; with `of_tasks`, of the calls that its tasks have if all run to their end.
         share: f64,
+        /// `true` if its jobs are the calls of tasks, which end with a call that fails.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        of_tasks: bool,
     },
     /// A limit refused an attempt that it could have admitted at another time; this is the first one that did.
     FirstRefusal {
@@ -338,8 +341,9 @@ fn is_notable(workload: &Workload, worst: &WorstWindow) -> bool {
 /// Returns a finding for each workload some of whose jobs are too large for every target.
 fn unservable(notes: &[Note]) -> impl Iterator<Item = Finding> {
     notes.iter().filter_map(|note| match note {
-        Note::Unservable { workload, route, share, .. } => {
-            Some(Finding::Unservable { workload: workload.clone(), route: route.clone(), share: *share })
+        Note::Unservable { workload, route, share, of_tasks, .. } => {
+            let (workload, route) = (workload.clone(), route.clone());
+            Some(Finding::Unservable { workload, route, share: *share, of_tasks: *of_tasks })
         }
         _ => None,
     })

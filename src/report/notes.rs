@@ -28,9 +28,9 @@ pub(super) fn sentence(note: &Note) -> String {
             excess(bound, *capacity, *max_tokens),
             others.iter().map(|other| exceeded_as_well(other, *share)).collect::<String>(),
         ),
-        Note::Unservable { workload, route, share, .. } => {
+        Note::Unservable { workload, route, share, of_tasks, .. } => {
             let others = if *share < 1.0 { "; the ceiling counts only the other jobs" } else { "" };
-            unservable(workload, route, *share) + others
+            unservable(workload, route, *share, *of_tasks) + others
         }
         Note::Trace { .. } => trace(note),
         Note::LastStep { workload, at_s, run_s } => format!(
@@ -133,10 +133,19 @@ fn trace(note: &Note) -> String {
 }
 
 /// Says that a share of the jobs of a workload can never be served, without final punctuation.
-pub(super) fn unservable(workload: &str, route: &str, share: f64) -> String {
+pub(super) fn unservable(workload: &str, route: &str, share: f64, of_tasks: bool) -> String {
     let size = if share < 1.0 { "their size" } else { "its size" };
-    let jobs = jobs(share);
-    format!("{jobs} of {workload} can never be served: no target of the route {route} admits {size}")
+    let jobs = jobs_of(workload, share, of_tasks);
+    format!("{jobs} can never be served: no target of the route {route} admits {size}")
+}
+
+/// Formats a share of the jobs of a workload; `of_tasks`: of the calls that its tasks have if all run to their end.
+pub(super) fn jobs_of(workload: &str, share: f64, of_tasks: bool) -> String {
+    if !of_tasks {
+        return format!("{} of {workload}", jobs(share));
+    }
+    let calls = jobs(share).replace("jobs", "calls").replace("job", "call");
+    format!("{calls} that the tasks of {workload} have if all run to their end")
 }
 
 /// Formats a share of the jobs: "Every job", "9.2% of the jobs", "One job in 2000". `share` is above 0.

@@ -34,7 +34,7 @@ fn times(tasks: &Tasks) -> Option<String> {
 }
 
 /// Formats a band: `1 to 10 steps`.
-fn band(band: &TaskBand) -> String {
+pub(super) fn band(band: &TaskBand) -> String {
     match band.to {
         Some(to) => format!("{} to {to} steps", band.from),
         None => format!("{} steps or more", band.from),

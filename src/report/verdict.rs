@@ -60,9 +60,9 @@ fn sentence(finding: &Finding, run: &RunTime) -> String {
                 None => format!("{first}: at {at}, with {} offered in total.", job_rate(*offered_per_min)),
             }
         }
-        Finding::Unservable { workload, route, share } => format!(
-            "{} of {workload} can never be served: too large for every target of the route {route}.",
-            notes::jobs(*share)
+        Finding::Unservable { workload, route, share, of_tasks } => format!(
+            "{} can never be served: too large for every target of the route {route}.",
+            notes::jobs_of(workload, *share, *of_tasks)
         ),
         Finding::NoRefusal { offered_per_min, ceiling, given_up, unsent, too_large, too_long, faulted } => {
             let refused = refused(*too_large, *too_long, *faulted) + &self::given_up(given_up.as_ref());

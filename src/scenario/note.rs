@@ -42,10 +42,13 @@ pub enum Note {
         workload: String,
         /// Its route.
         route: String,
-        /// The share of its jobs, above 0 and at most 1.
+        /// The share of its jobs, above 0 and at most 1; with `of_tasks`, of the calls that its tasks have if all run to their end.
         share: f64,
         /// The `max_tokens` of its jobs.
         max_tokens: Option<u32>,
+        /// `true` if its jobs are the calls of tasks, which end with a call that fails.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        of_tasks: bool,
     },
     /// What a workload replays of a trace.
     Trace {

@@ -73,7 +73,8 @@ impl Scenario {
             if share >= MIN_SHARE {
                 let route = self.routes[workload.route.index()].name.clone();
                 let max_tokens = workload.max_tokens;
-                notes.push(Note::Unservable { workload: workload.name.clone(), route, share, max_tokens });
+                let (of_tasks, workload) = (workload.sessions.is_some(), workload.name.clone());
+                notes.push(Note::Unservable { workload, route, share, max_tokens, of_tasks });
             }
         }
         notes

@@ -207,7 +207,10 @@ fn rates_that_count_jobs_too_large_to_serve_say_so() {
          jobs/min can be served."
     );
     assert!(text.contains(&says), "{text}");
-    assert!(text.contains("A job of w reserves 700 tokens and uses 600 on average."), "{text}");
+    assert!(
+        text.contains("A job of w reserves 700 tokens and is charged 600 on average once it has ended."),
+        "{text}"
+    );
     let few = plan.curve.iter().find(|point| point.too_few_jobs).expect("an hour of 3 a minute has 180 jobs");
     assert!(text.contains(&format!("few: {}", few.offered)), "{text}");
     assert!(

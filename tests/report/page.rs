@@ -235,6 +235,7 @@ mod plans {
             route: code.to_owned(),
             share: 0.5,
             max_tokens: None,
+            of_tasks: false,
         };
         coded.notes.push(PlanNote::Scenario { note });
         coded.what_if.iter_mut().for_each(|change| change.change = code.to_owned());

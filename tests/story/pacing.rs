@@ -62,6 +62,24 @@ workload: [{name: w, route: r, arrivals: {constant: 2/s}, prompt: 100, completio
     assert_eq!(waits.count() + answered, 240, "the others are given up without an attempt");
 }
 
+/// A limit that is used up when the run begins: every first attempt is that of a job with less time left than an answer takes. From those
+/// the client learns what an answer takes, and so it serves nearly what the limit allows: one in 72 s, of which the first are lost.
+#[test]
+fn a_paced_client_learns_from_attempts_that_end_without_an_answer() {
+    let summary = super::summary(
+        "
+name: a day's limit that is used up
+providers: {p: {models: {m: {limits: {rpd: 1200}, latency: {total: 1s}}}}}
+routes: {r: [{of: [p/default/m]}]}
+duration: 4h
+client: {like: recommended}
+workload: [{name: w, route: r, arrivals: {constant: 60/min}, prompt: 100, completion: 50, max_tokens: 100}]",
+    );
+    let (sent, answered) = (summary.attempts.total, summary.jobs.succeeded);
+    assert!((199..=201).contains(&sent), "{sent} attempts in 4 h of 50 an hour");
+    assert!(answered + 5 >= sent, "{answered} of {sent} attempts were answered");
+}
+
 /// A burst that can be served in time is served, however much the times of the answers differ: at one send a second the last of twenty
 /// jobs is sent after 19 s, and no answer takes 41 s.
 #[test]

@@ -13,6 +13,7 @@ mod fill;
 mod heat;
 mod incident;
 mod latency;
+mod tasks;
 mod traffic;
 pub(super) mod what_if;
 
@@ -60,7 +61,8 @@ pub struct Chart {
 }
 
 /// The names of all charts that a run may have.
-pub const RUN_CHARTS: [&str; 7] = ["traffic", "limits", "heat", "fallback", "latency", "cost", "time"];
+pub const RUN_CHARTS: [&str; 8] =
+    ["traffic", "limits", "heat", "fallback", "latency", "tasks", "cost", "time"];
 
 /// Returns every chart of a run, in reading order. Charts without data are left out.
 #[must_use]
@@ -71,6 +73,7 @@ pub fn charts(summary: &Summary) -> Vec<Chart> {
         heat::chart(summary),
         fallback::chart(summary),
         latency::chart(summary),
+        tasks::chart(summary),
         cost::chart(summary),
         breakdown_chart::chart(summary),
     ];

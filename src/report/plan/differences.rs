@@ -114,7 +114,7 @@ fn difference(difference: &Difference) -> String {
         ),
         Difference::Reservation { workload, target, axis, reserved_tokens, used_tokens, jobs_at_once } => {
             format!(
-                "A job of {workload} reserves {} {}tokens and uses {} on average. With nothing used, {target} admits {} of them \
+                "A job of {workload} reserves {} {}tokens and is charged {} on average once it has ended. With nothing used, {target} admits {} of them \
              at once; each gives the rest back at its end.",
                 count(*reserved_tokens),
                 if axis == "otpm" { "output " } else { "" },

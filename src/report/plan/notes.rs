@@ -73,8 +73,8 @@ pub(super) fn sentence(note: &PlanNote) -> String {
         }
         // Without the ending "the ceiling counts only the other jobs": a plan's ceilings count unservable jobs too; only that of
         // `check` does not.
-        PlanNote::Scenario { note: Note::Unservable { workload, route, share, .. } } => {
-            scenario_notes::unservable(workload, route, *share)
+        PlanNote::Scenario { note: Note::Unservable { workload, route, share, of_tasks, .. } } => {
+            scenario_notes::unservable(workload, route, *share, *of_tasks)
         }
         PlanNote::Scenario { note } => scenario_notes::sentence(note),
     }

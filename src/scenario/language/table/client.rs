@@ -77,8 +77,8 @@ pub(in crate::scenario) static CLIENT: Map = Map {
             "pace",
             PACE_OR_GAP,
             "tokens",
-            "How sends to a target are spread over time. A job that has waited for the pace for half of its time is given up if its answer \
-             would probably come after its deadline while others wait: the quota serves those.",
+            "How sends to a target are spread over time. A job that would wait for the pace for more than half of its time is given up if its \
+             answer would probably come after its deadline: the quota serves a later one.",
         )
         .default("off"),
         word(
