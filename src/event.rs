@@ -177,8 +177,8 @@ pub struct JobEnd {
     pub first_token: Option<Nanos>,
     /// `true` if its answer was cut: by `max_tokens`, the longest completion of the model, or its context. `false` unless it succeeded.
     pub cut: bool,
-    /// What the job waited for when it was given up or the run ended, or would have waited for beyond its deadline; `None` if
-    /// it ended otherwise, in an attempt, or in the queue.
+    /// What the job waited for when it was given up or the run ended, or would have waited for beyond its deadline, or too long
+    /// for an answer in time; `None` if it ended otherwise, in an attempt, or in the queue.
     pub obstacle: Option<Obstacle>,
 }
 

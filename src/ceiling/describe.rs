@@ -4,7 +4,7 @@ use super::{AxisCeiling, Ceiling, FirstRun, InRouteOrder, Peak};
 use crate::formatting::{
     RunTime, at_seconds, duration, job_rate, jobs_in, moment, number, offered_in, seconds,
 };
-use crate::scenario::{Arrivals, Family, Scenario};
+use crate::scenario::{Arrivals, Family, Note, Scenario};
 use provider::units;
 use std::fmt::Write as _;
 
@@ -31,7 +31,9 @@ impl Ceiling {
                 if has_tasks { ", if all tasks run to their end," } else { "" }
             );
         }
+        let all_late = answers_are_late(scenario);
         let _ = match self.binding {
+            _ if all_late => writeln!(out, "  0 jobs/min: no job can be answered in time"),
             Some((target, axis)) => writeln!(
                 out,
                 "  {}, {} × the offered {}; binding limit: {axis} of {}",
@@ -45,9 +47,11 @@ impl Ceiling {
                 writeln!(out, "  none: no limit restricts the offered {}", offered_rate(scenario, offered))
             }
         };
-        out += &self.route_order_line(scenario);
-        out += &self.peak_line(scenario);
-        out += &self.first_run_line(scenario);
+        if !all_late {
+            out += &self.route_order_line(scenario);
+            out += &self.peak_line(scenario);
+            out += &self.first_run_line(scenario);
+        }
         for target in self.targets.iter().filter(|target| !target.axes.is_empty()) {
             let name = &scenario.targets[target.target.index()].name;
             let name = match Family::of(scenario, target.target.index()) {
@@ -122,6 +126,16 @@ impl Ceiling {
             times(multiple)
         )
     }
+}
+
+/// Returns `true` if no job of the scenario can be answered in time, as its notes state.
+fn answers_are_late(scenario: &Scenario) -> bool {
+    let is_late = |name: &String| {
+        let of_workload =
+            |note: &Note| matches!(note, Note::LateAnswers { workload, .. } if workload == name);
+        scenario.notes.iter().any(of_workload)
+    };
+    !scenario.workloads.is_empty() && scenario.workloads.iter().all(|workload| is_late(&workload.name))
 }
 
 impl AxisCeiling {

@@ -37,7 +37,7 @@ pub(super) struct ActiveJob {
     /// Targets that can never serve this job.
     pub(super) excluded: u64,
     pub(super) backoff: BackoffState,
-    /// What it waits for, or would wait for beyond its deadline; `None` in other states.
+    /// What it waits for, waited for until it is given up, or would wait for beyond its deadline; `None` in other states.
     pub(super) obstacle: Option<Obstacle>,
     /// The parts of its latency so far: the time in the queue, in waits, and in attempts that did not serve it.
     pub(super) queue: Nanos,
@@ -115,12 +115,15 @@ impl ActiveJob {
         elapsed
     }
 
-    /// Ends a wait: the targets that the job tried before it may be tried again.
+    /// Ends a wait: the targets that the job tried before it may be tried again. At the deadline the job still waits for its
+    /// obstacle: it is given up next.
     pub(super) fn begin_round(&mut self, now: Instant) {
         self.transition(now, JobState::Deciding);
         self.tried_this_round = 0;
         self.waits_in_vain = self.waits_in_vain.saturating_add(1);
-        self.obstacle = None;
+        if now < self.deadline {
+            self.obstacle = None;
+        }
     }
 
     /// Counts an attempt at a target.

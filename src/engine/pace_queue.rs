@@ -194,7 +194,8 @@ impl Engine {
             self.router.targets[candidate.target.index()].answers_late(self.now, self.jobs.at(slot));
         if next.is_some() && is_late && self.is_followed(slot, candidate.target) {
             self.leave_pace_queue(slot, candidate.target);
-            self.jobs.at(slot).begin_round(self.now);
+            // The obstacle stays: the job is given up because of the pace.
+            self.jobs.at(slot).transition(self.now, JobState::Deciding);
             return self.give_up(driver, slot, EndReason::Deadline);
         }
         let target = self.router.target(candidate.target);

@@ -110,7 +110,7 @@ impl Batch<'_> {
     fn tried(&self, workers: u32, run: &Run) -> Option<BatchTry> {
         let batch = run.summary.workloads[self.id.index()].batch.as_ref()?;
         let broken = self.broken_others(run);
-        Some(BatchTry { workers, ended: batch.ended, finished_s: batch.finished_s, broken })
+        Some(BatchTry { workers, ended: batch.ended_by_end(), finished_s: batch.finished_s, broken })
     }
 
     /// Returns the broken rules that are not on the end of this batch.

@@ -8,7 +8,7 @@ use crate::event::{AttemptFailure, LocalFailure, RefusalCause};
 use crate::ids::TargetId;
 use crate::scenario::{Target, Workload};
 use provider::config::{Price, TokenCounting};
-use provider::{Instant, Usage};
+use provider::{Instant, Nanos, Usage};
 
 /// The number of status counters; a status of 999 or more counts as 999.
 const STATUSES: usize = 1_000;
@@ -56,8 +56,8 @@ pub(super) struct TargetCounts {
     pub(super) failed: u64,
     pub(super) limited_by: [u64; REFUSALS],
     pub(super) cool_downs: u64,
-    /// Jobs given up while they waited for this target, or because they would have waited beyond their deadline, by the axis of
-    /// the limit that they waited for.
+    /// Jobs given up while they waited for this target, or because they would have waited beyond their deadline, or too long for
+    /// an answer in time, by the axis of the limit.
     pub(super) given_up_for: [u64; AXES],
     /// Usage as the replies report it.
     pub(super) replied: UsageSum,
@@ -131,7 +131,7 @@ pub(super) struct Refusal {
 }
 
 impl WorkloadCounts {
-    pub(super) fn new(workload: &Workload, targets: usize) -> Self {
+    pub(super) fn new(workload: &Workload, targets: usize, duration: Nanos) -> Self {
         Self {
             offered: 0,
             succeeded: 0,
@@ -143,7 +143,7 @@ impl WorkloadCounts {
             refused: 0,
             waited: 0,
             settled: vec![UsageSum::default(); targets],
-            batch: BatchProgress::of(workload),
+            batch: BatchProgress::of(workload, duration),
             unqueued: Histogram::of_run(),
             unqueued_whole: Histogram::of_run(),
             tasks: TaskCounts::default(),

@@ -45,6 +45,8 @@ pub(super) fn judge(
             None if rule.metric == Metric::FinishedBy => None,
             None => not_judged(summary),
         };
+        let unfinished = batch(rule, summary).filter(|batch| batch.finished_s.is_none());
+        let ended = unfinished.filter(|_| rule.metric == Metric::FinishedBy);
         let workload = rule.workload.map(|id| scenario.workloads[id.index()].name.clone());
         let in_windows = rule.window.filter(|window| *window < scenario.duration);
         RuleResult {
@@ -59,6 +61,7 @@ pub(super) fn judge(
             actual,
             bound: Some(rounded(rule.value, 6)),
             in_route_order,
+            ended: ended.map(|batch| [batch.ended_by_end(), batch.jobs]),
             unit: unit(rule.metric),
             pass,
             not_judged,

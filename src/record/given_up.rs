@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// The smallest share of the jobs of a run that is reported.
 const MIN_SHARE: f64 = 0.005;
 
-/// Jobs that were given up while they waited for a limit, or would have waited for it beyond their deadline.
+/// Jobs that were given up because of a limit: while they waited for it, or because they would have waited for it beyond their
+/// deadline, or too long for an answer in time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenUp {
     /// `provider/account/model`.

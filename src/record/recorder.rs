@@ -85,7 +85,7 @@ impl Recorder {
 
     fn with(scenario: &Scenario, distributions: bool) -> Self {
         let windows = |rule| RuleWindows::of(rule, scenario.duration);
-        let workload = |workload| WorkloadCounts::new(workload, scenario.targets.len());
+        let workload = |workload| WorkloadCounts::new(workload, scenario.targets.len(), scenario.duration);
         let rule_windows: Vec<_> = scenario.expect.iter().map(windows).collect();
         Self {
             distributions,
@@ -236,7 +236,8 @@ impl Recorder {
     }
 
     fn done(&mut self, at: Instant, end: &JobEnd) {
-        if let Some(Obstacle { target, axis: Some(axis), .. }) = end.obstacle {
+        let is_given_up = matches!(end.outcome, JobOutcome::Failed(_) | JobOutcome::Shed(_));
+        if let Some(Obstacle { target, axis: Some(axis), .. }) = end.obstacle.filter(|_| is_given_up) {
             self.targets[target.index()].given_up_for[axis as usize] += 1;
         }
         if self.has_rule_windows {

@@ -2,8 +2,11 @@
 
 use super::findings::Finding;
 use super::summary::Unit;
+use crate::formatting::{RunTime, count, duration, moment};
 use crate::scenario::Metric;
 use serde::{Deserialize, Serialize};
+
+const SECONDS_PER_DAY: f64 = 86_400.0;
 
 /// A rule of `expect` and its measured value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +38,10 @@ pub struct RuleResult {
     /// [`super::CeilingSummary::in_route_order`]); `actual` is then an upper bound. `None` without an estimate, and for other rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_route_order: Option<f64>,
+    /// Of a rule on the end of a batch of which not all jobs have ended: the jobs that ended by the end of the run, and all its jobs.
+    /// `None` for other rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<[u64; 2]>,
     /// The unit of `actual`.
     pub unit: Unit,
     /// `true` if the rule holds. Without a measured value it does not, except for headroom if no limit bounds the load.
@@ -57,6 +64,31 @@ impl RuleResult {
     #[must_use]
     pub fn is_unproved(&self) -> bool {
         !self.pass && self.not_judged.is_none_or(|reason| reason.is_bound)
+    }
+
+    /// Formats when the batch of a rule on its end was finished, as an instant of the run; by how much it was too late, if that
+    /// instant and the bound have the same text; how many of its jobs have ended, if it was not finished. `None` for other rules, and
+    /// if it is not known.
+    #[must_use]
+    pub fn end_of_batch(&self, run: &RunTime) -> Option<String> {
+        if self.metric != Some(Metric::FinishedBy) {
+            return None;
+        }
+        let Some(actual) = self.actual else {
+            let [ended, jobs] = self.ended.filter(|_| self.not_judged.is_none())?;
+            return Some(format!("{} of {} ended", count(ended), count(jobs)));
+        };
+        let at = moment(actual, run);
+        let late = self.bound.filter(|bound| actual > *bound && moment(*bound, run) == at);
+        Some(late.map_or(at, |bound| format!("{} too late", duration(actual - bound))))
+    }
+
+    /// Formats the instant by which the batch of a rule on its end must be finished, if the rule may not show on which day that is:
+    /// in a run with a date, and from the second day on. `None` for other rules.
+    #[must_use]
+    pub fn due_text(&self, run: &RunTime) -> Option<String> {
+        let bound = self.bound.filter(|_| self.metric == Some(Metric::FinishedBy))?;
+        (run.starts_at().is_some() || bound >= SECONDS_PER_DAY).then(|| moment(bound, run))
     }
 }
 
@@ -141,4 +173,51 @@ pub(super) fn findings(expect: &[RuleResult]) -> Vec<Finding> {
     let unjudged =
         (!unjudged.is_empty()).then_some(Finding::ExpectationsNotJudged { total, rules: unjudged });
     missed.into_iter().chain(unjudged).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on_end(actual: Option<f64>, bound: f64, ended: Option<[u64; 2]>) -> RuleResult {
+        RuleResult {
+            rule: "docs: finished by 6h".to_owned(),
+            metric: Some(Metric::FinishedBy),
+            workload: Some("docs".to_owned()),
+            window_s: None,
+            at_s: None,
+            is_default: false,
+            actual,
+            bound: Some(bound),
+            in_route_order: None,
+            ended,
+            unit: Unit::Seconds,
+            pass: actual.is_some_and(|actual| actual <= bound),
+            not_judged: None,
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_batch_is_an_instant_of_the_run_as_its_bound_is() {
+        let run = RunTime::of_start(108_000.0, "");
+        let in_time = on_end(Some(73_920.0), 108_000.0, None);
+        assert_eq!(in_time.due_text(&run).as_deref(), Some("day 2 06:00 h"));
+        assert_eq!(in_time.end_of_batch(&run).as_deref(), Some("day 1 20:32 h"));
+        let late = on_end(Some(108_020.0), 108_000.0, None);
+        assert_eq!(late.end_of_batch(&run).as_deref(), Some("20 s too late"));
+        let later = on_end(Some(108_120.0), 108_000.0, None);
+        assert_eq!(later.end_of_batch(&run).as_deref(), Some("day 2 06:02 h"));
+        let unfinished = on_end(None, 108_000.0, Some([2_832, 3_000]));
+        assert_eq!(unfinished.end_of_batch(&run).as_deref(), Some("2,832 of 3,000 ended"));
+        let other = RuleResult { metric: Some(Metric::Success), ..in_time };
+        assert_eq!((other.end_of_batch(&run), other.due_text(&run)), (None, None));
+    }
+
+    #[test]
+    fn the_day_of_a_bound_is_stated_if_the_rule_does_not_show_it() {
+        let first_day = on_end(None, 72_000.0, None);
+        assert_eq!(first_day.due_text(&RunTime::of_start(108_000.0, "")), None);
+        let with_date = RunTime::of_start(108_000.0, "2026-12-01T08:00 Europe/Berlin");
+        assert_eq!(first_day.due_text(&with_date).as_deref(), Some("2026-12-02 04:00"));
+    }
 }

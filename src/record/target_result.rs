@@ -30,7 +30,7 @@ pub struct Target {
     /// How often the client put it in cool-down.
     pub cool_downs: u64,
     /// Jobs given up while they waited for one of its limits (a pace, or a cool-down after a refusal), or because they would
-    /// have waited beyond their deadline, by axis.
+    /// have waited beyond their deadline, or too long for an answer in time, by axis.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub given_up_for: Counts,
     /// Its limits, in the order of reports.

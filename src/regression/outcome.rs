@@ -79,6 +79,9 @@ pub struct RuleOutcome {
     pub unit: Unit,
     /// The value that the rule compares with.
     pub bound: f64,
+    /// Of a rule on the end of a batch, the measured value as text.
+    #[serde(skip)]
+    end_of_batch: Option<String>,
     /// The command that reproduces the run.
     pub reproduce: String,
 }
@@ -187,12 +190,16 @@ impl RuleOutcome {
             in_route_order: result.in_route_order,
             unit: result.unit,
             bound: rounded(rule.value, 6),
+            end_of_batch: result.end_of_batch(&case.run_time()),
             reproduce: case.reproduce(case.scenario().seed),
         }
     }
 
     /// Formats the measured value.
     pub(super) fn actual_text(&self) -> String {
+        if let Some(end) = &self.end_of_batch {
+            return end.clone();
+        }
         match self.actual {
             Some(actual) => self.in_route_order.map_or_else(
                 || match self.pass {
@@ -211,9 +218,9 @@ impl RuleOutcome {
     }
 
     /// Formats by how much the rule is broken: `3 % too low`. Empty if it holds, if nothing was measured, or if the value
-    /// equals the bound.
+    /// equals the bound; also for a rule on the end of a batch, which states an instant of the run.
     pub(super) fn broken_by(&self) -> String {
-        let is_broken = !self.pass && self.not_judged.is_none();
+        let is_broken = !self.pass && self.not_judged.is_none() && self.end_of_batch.is_none();
         let Some(actual) = self.actual.filter(|actual| is_broken && *actual != self.bound) else {
             return String::new();
         };

@@ -4,7 +4,7 @@
 use super::measures::{Values, values_of};
 use crate::drive;
 use crate::event::Event;
-use crate::formatting::seconds;
+use crate::formatting::{RunTime, seconds};
 use crate::load::Load;
 use crate::record::{Fold, RuleResult};
 use crate::scenario::Scenario;
@@ -31,6 +31,12 @@ impl Case {
     #[must_use]
     pub fn scenario(&self) -> &Scenario {
         self.replicas.first().expect("invariant: a case has at least one replica")
+    }
+
+    /// Returns what the text of an instant of its runs depends on.
+    pub(super) fn run_time(&self) -> RunTime {
+        let scenario = self.scenario();
+        RunTime::new(scenario.duration.as_secs_f64(), scenario.clock.clone())
     }
 
     /// Returns the command that reproduces the replica with this seed.

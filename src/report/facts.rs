@@ -108,8 +108,11 @@ pub(super) fn delay_effect(summary: &Summary) -> Option<String> {
 }
 
 /// Formats the measured value of an expectation, in its unit, with the start of the worst window if it is judged in several
-/// windows; says why if there is no value.
+/// windows; an instant of the run if the rule is on the end of a batch; says why if there is no value.
 pub(super) fn actual(expected: &RuleResult, run: &RunTime) -> String {
+    if let Some(end) = expected.end_of_batch(run) {
+        return end;
+    }
     let Some(actual) = expected.actual else {
         return match (expected.pass, expected.not_judged) {
             (true, _) => "unlimited".to_owned(),
@@ -141,7 +144,8 @@ pub(super) fn not_judged(reason: NotJudged, window_s: Option<f64>) -> String {
 pub(super) fn batches(summary: &Summary) -> impl Iterator<Item = String> + '_ {
     let time = summary.run_time();
     summary.workloads.iter().filter_map(move |workload| {
-        let BatchResult { jobs, workers, from_s, ended, finished_s, .. } = workload.batch.as_ref()?;
+        let batch = workload.batch.as_ref()?;
+        let BatchResult { jobs, workers, from_s, finished_s, .. } = batch;
         let (name, workers) = (&workload.name, plural(u64::from(*workers), "worker"));
         let from = moment(*from_s, &time);
         Some(match finished_s {
@@ -151,17 +155,22 @@ pub(super) fn batches(summary: &Summary) -> impl Iterator<Item = String> + '_ {
             }
             None => format!(
                 "{name}: {} of {} ended by the end of the run; {workers} from {from}",
-                count(*ended),
+                count(batch.ended_by_end()),
                 plural(*jobs, "job")
             ),
         })
     })
 }
 
-/// Returns the text of an expectation; says so if the scenario does not state it.
-pub(super) fn rule(expected: &RuleResult) -> String {
-    let default = if expected.is_default { " (default)" } else { "" };
-    format!("{}{default}", expected.rule)
+/// Returns the text of an expectation, with the day of its bound if it is on the end of a batch; says so if the scenario does not
+/// state it.
+pub(super) fn rule(expected: &RuleResult, run: &RunTime) -> String {
+    let default = expected.is_default.then(|| "default".to_owned());
+    let remarks: Vec<String> = default.into_iter().chain(expected.due_text(run)).collect();
+    if remarks.is_empty() {
+        return expected.rule.clone();
+    }
+    format!("{} ({})", expected.rule, remarks.join(", "))
 }
 
 /// A limit of a target and how it was used.

@@ -83,6 +83,7 @@ fn expectations(summary: &Summary) -> Markup {
     if summary.expect.is_empty() {
         return Markup::default();
     }
+    let run = summary.run_time();
     let rows: Vec<_> = summary
         .expect
         .iter()
@@ -91,7 +92,7 @@ fn expectations(summary: &Summary) -> Markup {
                 None => mark(expected.pass, "pass", "fail"),
                 Some(_) => cell("cannot be judged"),
             };
-            vec![cell(facts::rule(expected)), mark, cell(facts::actual(expected, &summary.run_time()))]
+            vec![cell(facts::rule(expected, &run)), mark, cell(facts::actual(expected, &run))]
         })
         .collect();
     section("Expectations", &table(&["rule", "", "actual"], 2, &rows))

@@ -2,7 +2,7 @@
 
 use crate::formatting::{RunTime, count, duration, job_rate, moment, plural};
 use crate::scenario::trace::TraceUnit;
-use crate::scenario::{ExceededBound, Note};
+use crate::scenario::{AnswerBound, ExceededBound, Note};
 use provider::Nanos;
 use provider::units::{print_count, print_duration, print_number, print_share};
 
@@ -31,6 +31,22 @@ pub(super) fn sentence(note: &Note) -> String {
         Note::Unservable { workload, route, share, of_tasks, .. } => {
             let others = if *share < 1.0 { "; the ceiling counts only the other jobs" } else { "" };
             unservable(workload, route, *share, *of_tasks) + others
+        }
+        Note::LateAnswers { workload, bound, bound_s, shortest_s } => {
+            let bound_s = duration(*bound_s);
+            let (waits, longer) = match bound {
+                AnswerBound::Deadline => (format!("its deadline is {bound_s}"), "deadline"),
+                AnswerBound::AttemptTimeout => {
+                    (format!("attempts are cancelled after {bound_s}"), "attempt_timeout")
+                }
+                AnswerBound::ShareOfDeadline => {
+                    (format!("attempts are cancelled after {bound_s}, a share of the deadline"), "deadline")
+                }
+            };
+            let shortest = duration(*shortest_s);
+            format!(
+                "no job of {workload} can be answered: {waits}, and every answer takes at least {shortest}; write a longer `{longer}`"
+            )
         }
         Note::Trace { .. } => trace(note),
         Note::LastStep { workload, at_s, run_s } => format!(

@@ -203,17 +203,15 @@ impl RunReport {
             return;
         }
         self.0.heading("expectations");
+        let run = summary.run_time();
         for expected in &summary.expect {
             let mark = match expected.pass {
                 true => self.0.style.good("pass"),
                 false if expected.is_broken() => self.0.style.bad("FAIL"),
                 false => self.0.style.bad("n/a "),
             };
-            let rule = fitted(&facts::rule(expected), 48);
-            self.0.line(&format!(
-                "  {mark}  {rule:<50}{}",
-                fitted(&facts::actual(expected, &summary.run_time()), 26)
-            ));
+            let rule = fitted(&facts::rule(expected, &run), 48);
+            self.0.line(&format!("  {mark}  {rule:<50}{}", fitted(&facts::actual(expected, &run), 26)));
         }
         let is_few = |expected: &RuleResult| {
             let few = expected

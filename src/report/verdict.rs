@@ -289,7 +289,8 @@ fn given_up(given_up: Option<&GivenUp>) -> String {
     } else {
         ""
     };
-    format!(", but the client gave up {} that waited for {axis} on {target}{reserved}", plural(*jobs, "job"))
+    let jobs = plural(*jobs, "job");
+    format!(", but the client gave up {jobs} that had to wait too long for {axis} on {target}{reserved}")
 }
 
 fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling>, run: &RunTime) -> String {

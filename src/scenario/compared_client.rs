@@ -1,5 +1,6 @@
 //! A scenario with another client, so that clients can be compared on the same traffic.
 
+use super::Note;
 use super::imitation::{self, IMITATIONS};
 use super::resolved::{Client, Scenario};
 use crate::ids::ClientId;
@@ -19,7 +20,7 @@ pub fn with_client(scenario: &Scenario, name: &str) -> Result<Scenario, Problems
     if let Some(id) = known.clone().position(|known| known == name) {
         let id = ClientId(u16::try_from(id).expect("invariant: a scenario has at most 50,000 values"));
         changed.workloads.iter_mut().for_each(|workload| workload.client = id);
-        return Ok(changed);
+        return Ok(with_notes_on_client(changed));
     }
     let Some(imitating) = imitation::client(name) else {
         let names = known.chain(IMITATIONS.iter().map(|imitation| imitation.name));
@@ -38,5 +39,13 @@ pub fn with_client(scenario: &Scenario, name: &str) -> Result<Scenario, Problems
             ..imitating.clone()
         };
     }
-    Ok(changed)
+    Ok(with_notes_on_client(changed))
+}
+
+/// Returns a scenario whose clients have changed, with the notes that depend on them.
+fn with_notes_on_client(mut scenario: Scenario) -> Scenario {
+    scenario.notes.retain(|note| !matches!(note, Note::LateAnswers { .. }));
+    let late_answers: Vec<Note> = scenario.late_answer_notes().collect();
+    scenario.notes.extend(late_answers);
+    scenario
 }

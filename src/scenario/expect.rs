@@ -124,14 +124,19 @@ fn in_the_run(rule: Rule, at: &Location, scenario: &Scenario, diagnostics: &Diag
     let Some(from) = batch_of(scenario, &rule).filter(|_| rule.metric == Metric::FinishedBy) else {
         return Some(rule);
     };
-    let mut by = Nanos::from_secs_f64(rule.value);
+    let written = Nanos::from_secs_f64(rule.value);
+    let mut by = written;
     while by.0 <= from.0 {
         by += Nanos::DAY;
     }
     if by > scenario.duration {
-        let (by, duration) = (print_duration(by), print_duration(scenario.duration));
-        let what = format!("this is {by} after the start of the run, which ends after {duration}");
-        diagnostics.report_at(at, what, format!("write `duration: {by}`, or an earlier time"));
+        let [due, from, end] = [by, Nanos(from.0), scenario.duration].map(print_duration);
+        let begins = if by == written { String::new() } else { format!("the batch begins at {from}, so ") };
+        let what = format!("{begins}this is {due} after the start of the run, which ends after {end}");
+        let help = format!(
+            "write `duration: {due}`, or a time after {from}, when the batch begins, and up to {end}"
+        );
+        diagnostics.report_at(at, what, help);
         return None;
     }
     Some(Rule { value: by.as_secs_f64(), ..rule })

@@ -32,6 +32,7 @@ pub(crate) mod family;
 mod imitation;
 mod known_limit;
 pub mod language;
+mod late_answers;
 mod lookalike;
 mod metric;
 mod note;
@@ -61,7 +62,7 @@ pub use evidence::{Certainty, Evidence, ModelEvidence, Number, PresetEvidence, p
 pub use family::Family;
 pub use imitation::{IMITATIONS, Imitation};
 pub use known_limit::KnownLimit;
-pub use note::{ExceededBound, Note};
+pub use note::{AnswerBound, ExceededBound, Note};
 pub use overrides::Overrides;
 use read::unknown_preset;
 pub use read::{

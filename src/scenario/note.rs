@@ -50,6 +50,17 @@ pub enum Note {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         of_tasks: bool,
     },
+    /// No job of a workload can be answered: every answer of every target of its route takes longer than its client waits.
+    LateAnswers {
+        /// The workload.
+        workload: String,
+        /// The bound of the client that ends first.
+        bound: AnswerBound,
+        /// Its length, in seconds.
+        bound_s: f64,
+        /// The time that every answer takes at least, in seconds.
+        shortest_s: f64,
+    },
     /// What a workload replays of a trace.
     Trace {
         /// The workload.
@@ -114,6 +125,18 @@ pub enum Note {
     /// A note in a result of an earlier version, which stored sentences.
     #[serde(untagged)]
     Sentence(String),
+}
+
+/// A bound of a client on the time of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerBound {
+    /// The deadline of a job.
+    Deadline,
+    /// The longest time of an attempt.
+    AttemptTimeout,
+    /// The longest time of an attempt, which is a share of the deadline.
+    ShareOfDeadline,
 }
 
 /// A bound on the size of a call that some jobs exceed.

@@ -83,6 +83,8 @@ pub(super) fn resolve(
     let of_steps = |workload: &Workload| last_step_note(workload, scenario.duration);
     scenario.notes.extend(scenario.workloads.iter().filter_map(of_steps));
     scenario.notes.extend(scenario.unservable_notes());
+    let late_answers: Vec<_> = scenario.late_answer_notes().collect();
+    scenario.notes.extend(late_answers);
     scenario
 }
 

@@ -36,7 +36,7 @@ fn callers_are_read_and_described() {
         "Callers (of `quotalab gateway` only)",
         "web: interactive; key in the environment: WEB_KEY",
         "nightly: batch, at most 20 USD and 2M tokens per day of UTC; key in the file n.key",
-        "1/s at random, batch",
+        "1/s at random, priority batch",
     ] {
         assert!(described.contains(line), "{line}: {described}");
     }

@@ -2,6 +2,7 @@
 
 use super::{parse, run, summary};
 use quotalab::record::BatchResult;
+use quotalab::report::{Style, text};
 use quotalab::scenario::{self, Metric, Overrides};
 
 /// Ten jobs of a second each, two at once, from the fifth second on. A worker begins its next job a millisecond after its last.
@@ -19,6 +20,25 @@ workload: [{ name: w, batch: { jobs: 10, from: 5s, workers: 2 }, prompt: 10, com
     assert_eq!((batch.jobs, batch.ended, batch.finished_s), (10, 10, Some(10.004)));
     assert_eq!((batch.progress_s.len(), batch.progress_s[0], batch.progress_s[99]), (100, 6.0, 10.004));
     assert!(summary.holds(), "it is finished by the end of the run: {:#?}", summary.expect);
+}
+
+/// The same batch in a run of eight seconds: of three rounds that begin, the third ends at 8.002 s.
+#[test]
+fn jobs_that_end_after_the_run_did_not_end_by_its_end() {
+    let summary = summary(
+        "
+duration: 8s
+providers: { p: { models: { m: { latency: { total: 1s, network: 0s } } } } }
+routes: { r: [{ of: [p/default/m] }] }
+workload: [{ name: w, batch: { jobs: 10, from: 5s, workers: 2 }, prompt: 10, completion: 10 }]",
+    );
+    let batch = summary.workloads[0].batch.as_ref().expect("it is a batch");
+    assert_eq!((batch.ended, batch.ended_by_end(), batch.finished_s), (6, 4, None));
+    let rule = summary.expect.iter().find(|rule| rule.metric == Some(Metric::FinishedBy)).expect("a rule");
+    assert_eq!((rule.pass, rule.ended), (false, Some([4, 10])));
+    assert_eq!(rule.end_of_batch(&summary.run_time()).as_deref(), Some("4 of 10 ended"));
+    let report = text::render(&summary, Style::Plain);
+    assert!(report.contains("w: 4 of 10 jobs ended by the end of the run; 2 workers"), "{report}");
 }
 
 fn night(route: &str, accounts: &str) -> String {
@@ -88,6 +108,11 @@ expect: [\"{rule}\", \"success >= 50%\"]"
         "{}",
         error("24h", "finished by 6h")
     );
+    let same_day = error("24h", "finished by 20h");
+    assert!(same_day.contains("the batch begins at 22h, so this is 1d20h after the start"), "{same_day}");
+    assert!(same_day.contains("or a time after 22h, when the batch begins, and up to 1d"), "{same_day}");
+    let too_late = error("24h", "finished by 30h");
+    assert!(too_late.contains("this is 1d6h after") && !too_late.contains(", so this"), "{too_late}");
     assert!(error("32h", "chat: finished by 6h").contains("`chat` is not a `batch`"));
     assert!(error("20h", "success >= 99%").contains("begins when the run has ended"));
     assert!(error("32h", "finished <= 6h").contains("unknown metric"));

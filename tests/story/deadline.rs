@@ -1,7 +1,10 @@
 //! The deadline: no wait goes beyond it, and no attempt continues after it.
 
-use super::{assert_timeline, run};
+use super::{assert_timeline, parse, run};
+use quotalab::ceiling::Ceiling;
 use quotalab::event::{EndReason, JobOutcome};
+use quotalab::report::notes;
+use quotalab::scenario::Note;
 
 #[test]
 fn a_job_is_given_up_at_once_if_its_wait_would_end_after_the_deadline() {
@@ -53,4 +56,41 @@ workload: [{name: w, route: r, arrivals: {burst: 1, every: 1h}, prompt: 50, comp
     let settled = settled.expect("an admitted attempt is settled");
     assert_eq!(settled.prompt_tokens, 50);
     assert!((15..=25).contains(&settled.completion_tokens), "2 s at 10 tokens/s: {settled:?}");
+}
+
+/// Returns the notes of a scenario on answers that come too late.
+fn late_answers(client: &str, latency: &str) -> Vec<String> {
+    let scenario = parse(&format!(
+        "
+providers: {{p: {{models: {{m: {{latency: {{{latency}}}}}}}}}}}
+routes: {{r: [{{of: [p/default/m]}}]}}
+duration: 10s
+client: {{{client}}}
+workload: [{{name: w, route: r, arrivals: {{constant: 1/s}}, prompt: 50, completion: 100, max_tokens: 100}}]"
+    ));
+    let is_late = |note: &&Note| matches!(note, Note::LateAnswers { .. });
+    let late: Vec<Note> = scenario.notes.iter().filter(is_late).cloned().collect();
+    let text = Ceiling::of(&scenario).describe(&scenario);
+    assert_eq!(text.contains("0 jobs/min: no job can be answered in time"), !late.is_empty(), "{text}");
+    notes::sentences(&late)
+}
+
+#[test]
+fn a_bound_that_is_shorter_than_every_answer_is_noted() {
+    let late = |waits: &str, takes: &str, longer: &str| {
+        let sentence = format!(
+            "no job of w can be answered: {waits}, and every answer takes at least {takes}; write a longer `{longer}`"
+        );
+        vec![sentence]
+    };
+    let by_deadline = late_answers("deadline: 2s", "total: 3s");
+    assert_eq!(by_deadline, late("its deadline is 2 s", "3 s", "deadline"));
+    let by_timeout = late_answers("deadline: 1m, attempt_timeout: 1s", "total: 3s");
+    assert_eq!(by_timeout, late("attempts are cancelled after 1 s", "3 s", "attempt_timeout"));
+    // A second to the first token, and 99 more at ten a second.
+    let tokens = "first_token: 1s, output: 10 tok/s";
+    assert_eq!(late_answers("deadline: 10s", tokens), late("its deadline is 10 s", "10.9 s", "deadline"));
+    assert!(late_answers("deadline: 11s", tokens).is_empty());
+    assert!(late_answers("deadline: 3s", "total: 3s").is_empty(), "only what is longer");
+    assert!(late_answers("deadline: 2s", "total: {p50: 3s, p95: 9s}").is_empty(), "an answer may be shorter");
 }

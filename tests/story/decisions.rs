@@ -90,7 +90,7 @@ workload: [{ name: w, arrivals: { poisson: 25/min }, prompt: 500, completion: { 
     let given_up = summary.targets[0].given_up_for["otpm"];
     assert!(given_up > 100 && summary.attempts.limited == 0, "{summary:?}");
     let expected = format!(
-        "No limit refused anything, but the client gave up {given_up} jobs that waited for otpm on p/default/m"
+        "No limit refused anything, but the client gave up {given_up} jobs that had to wait too long for otpm on p/default/m"
     );
     assert!(says.starts_with(&expected), "{says}");
 }

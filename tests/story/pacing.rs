@@ -2,7 +2,8 @@
 
 use super::{run, run_with_network};
 use proptest::prelude::*;
-use quotalab::event::{EndReason, JobOutcome};
+use provider::Axis;
+use quotalab::event::{EndReason, JobOutcome, WaitReason};
 use std::collections::VecDeque;
 
 fn paced(pace: &str, limits: &str, arrivals: &str) -> super::Story {
@@ -58,8 +59,11 @@ workload: [{name: w, route: r, arrivals: {constant: 2/s}, prompt: 100, completio
     let (sent, answered) = (story.sends().len(), story.succeeded());
     assert_eq!(sent, answered, "every answer comes in time");
     assert!((120..=130).contains(&answered), "{answered} answers of about 128 s");
-    let waits = story.ends().filter(|(_, end)| end.outcome == JobOutcome::Shed(EndReason::Deadline));
-    assert_eq!(waits.count() + answered, 240, "the others are given up without an attempt");
+    let given_up = story.ends().filter(|(_, end)| end.outcome == JobOutcome::Shed(EndReason::Deadline));
+    let obstacles: Vec<_> = given_up.map(|(_, end)| end.obstacle.map(|it| (it.why, it.axis))).collect();
+    assert_eq!(obstacles.len() + answered, 240, "the others are given up without an attempt");
+    let is_by_pace = |obstacle: &_| *obstacle == Some((WaitReason::Pace, Some(Axis::Rpm)));
+    assert!(obstacles.iter().all(is_by_pace), "on arrival or after a wait: {obstacles:?}");
 }
 
 /// A limit that is used up when the run begins: every first attempt is that of a job with less time left than an answer takes. From those

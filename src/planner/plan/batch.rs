@@ -30,9 +30,9 @@ pub struct BatchPlan {
 pub struct BatchTry {
     /// The workers.
     pub workers: u32,
-    /// Jobs of the batch that have ended when the run does.
+    /// Jobs of the batch that ended by the end of the run.
     pub ended: u64,
-    /// When the last of them ended, in seconds; `None` if the run ended before.
+    /// When the last of its jobs ended, in seconds; `None` if not all of them have.
     pub finished_s: Option<f64>,
     /// The broken rules, without that on the end of the batch.
     pub broken: Vec<String>,

@@ -32,7 +32,9 @@ pub(super) fn sentence(violation: &FirstViolation) -> String {
         }
         Some(limit) if violation.given_up > 0 => {
             let jobs = plural(violation.given_up, "job");
-            format!("{rule}{worst}. The client gives up {jobs} over the run while waiting for {limit}.")
+            format!(
+                "{rule}{worst}. Over the run the client gives up {jobs} that would wait too long for {limit}."
+            )
         }
         Some(limit) if violation.refused_over_run > 0 => {
             format!("{rule}{worst}. Over the run {limit} refuses {refused_over_run}.")
@@ -81,10 +83,9 @@ mod tests {
         violation.refused = 7;
         assert!(sentence(&violation).ends_with("when tpm of groq/acme/m refuses 7 attempts."));
         (violation.refused, violation.given_up) = (0, 1);
-        assert!(
-            sentence(&violation)
-                .ends_with("The client gives up 1 job over the run while waiting for tpm of groq/acme/m.")
-        );
+        assert!(sentence(&violation).ends_with(
+            "Over the run the client gives up 1 job that would wait too long for tpm of groq/acme/m."
+        ));
         (violation.target, violation.axis) = (None, None);
         assert!(sentence(&violation).contains("No limit refuses or is 90 % used then"));
         violation.metric = Metric::Cost;

@@ -295,7 +295,7 @@ fn workload_lines(
     });
     let priority = match workload.priority {
         Priority::Interactive => "",
-        Priority::Batch => ", batch",
+        Priority::Batch => ", priority batch",
     };
     let mut lines = vec![format!(
         "{} on route {route}{client}: {}{}{}{priority}",
