@@ -18,7 +18,7 @@ const SATURATED: f64 = 0.02;
 /// The throughput is measured up to this multiple of the present users, or of those that the quota serves by arithmetic if they
 /// are more.
 const MAX_MULTIPLE: u64 = 64;
-/// The relative precision with which the number of users is found above which further users only wait.
+/// The relative precision with which the number of users is found from which the limits set the throughput.
 const TOLERANCE: f64 = 0.02;
 /// The steps of the bisection by which the quota beside open workloads is found.
 const BISECTIONS: u32 = 50;
@@ -125,8 +125,8 @@ fn quota(scenario: &Scenario) -> Option<f64> {
     Some(rate * fits)
 }
 
-/// Returns the number of users above which further users only wait, beside the present load of the open workloads, and the
-/// most users that were simulated.
+/// Returns the number of users from which the limits set the throughput, beside the present load of the open workloads, and
+/// the most users that were simulated.
 fn saturation(runner: &Runner<'_>, scenario: &Scenario, quota: f64) -> (Option<Saturation>, u64) {
     let present_users = users(scenario);
     let closed = scenario.workloads.iter().filter(|workload| is_closed(workload));

@@ -40,7 +40,8 @@ fn the_ceiling_of_a_closed_workload_is_a_number_of_users() {
     let text = text_of(&plan);
     assert!(text.contains("The present load of 16 users holds; the ceiling is "), "{text}");
     let wait = format!(
-        "admit 387 of them on average by arithmetic: above {} users, further users only wait.",
+        "admit 387 of them on average by arithmetic: from about {} users on, the limits set how many jobs are served, and \
+         further users add waiting or failures.",
         saturation.users
     );
     assert!(text.contains(&wait), "{text}");
