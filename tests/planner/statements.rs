@@ -211,7 +211,9 @@ fn rates_that_count_jobs_too_large_to_serve_say_so() {
     let few = plan.curve.iter().find(|point| point.too_few_jobs).expect("an hour of 3 a minute has 180 jobs");
     assert!(text.contains(&format!("few: {}", few.offered)), "{text}");
     assert!(
-        text.contains("few: the jobs of the run, fewer than the 300 from which `success >= 99%` is judged"),
+        text.contains(
+            "few: the jobs of the run, fewer than the 300 jobs from which `success >= 99%` is judged"
+        ),
         "{text}"
     );
 }

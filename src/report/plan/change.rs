@@ -40,7 +40,7 @@ pub(in crate::report) fn base(plan: &Plan) -> Option<String> {
     let (from, rounding) = match &plan.users {
         Some(load) => {
             let users = load.users as f64 * compared.multiple;
-            (format!("{} users", number(users)), ", before both are rounded to whole users")
+            (format!("{} users", number(users)), "; users are stated as the whole number that held")
         }
         None => (format!("{} jobs/min", number(compared.jobs_per_min)), ""),
     };
