@@ -117,6 +117,10 @@ impl Replicas {
     /// Makes the present load the ceiling to plan with if fresh seeds prove that most seeds hold it. `jobs` is the number of jobs
     /// of a run.
     fn verify_present(&mut self, runner: &Runner<'_>, scenario: &Scenario, jobs: u64) {
+        // The curve shows the present load on the scenario's own seed.
+        if !runner.run(scenario, 1.0, 0).is_some_and(|run| run.holds()) {
+            return;
+        }
         if let Some(proved) = verify_present(runner, scenario, jobs) {
             let broken_above = self.verified.take().and_then(|verified| verified.broken_above);
             self.verified = Some(Verified { broken_above, ..proved });
