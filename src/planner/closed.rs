@@ -18,7 +18,7 @@ const SATURATED: f64 = 0.02;
 /// The throughput is measured up to this multiple of the present users, or of those that the quota serves by arithmetic if they
 /// are more.
 const MAX_MULTIPLE: u64 = 64;
-/// The relative precision with which the number of users is found above which further users only wait.
+/// The relative precision with which the number of users is found from which the limits set the throughput.
 const TOLERANCE: f64 = 0.02;
 /// The steps of the bisection by which the quota beside open workloads is found.
 const BISECTIONS: u32 = 50;
@@ -77,6 +77,11 @@ fn users(scenario: &Scenario) -> u64 {
     scenario.workloads.iter().map(of).sum()
 }
 
+/// Returns the users of all closed workloads in a run at this multiple of the load; 0 at the multiple 0.
+pub(super) fn users_at(scenario: &Scenario, multiple: f64) -> u64 {
+    if multiple > 0.0 { users(&scenario.scaled(multiple)) } else { 0 }
+}
+
 /// Returns the jobs per minute of a workload that nothing slows down.
 fn unthrottled(scenario: &Scenario, workload: &Workload) -> f64 {
     let alone = Scenario { workloads: vec![workload.clone()], ..scenario.clone() };
@@ -125,8 +130,8 @@ fn quota(scenario: &Scenario) -> Option<f64> {
     Some(rate * fits)
 }
 
-/// Returns the number of users above which further users only wait, beside the present load of the open workloads, and the
-/// most users that were simulated.
+/// Returns the number of users from which the limits set the throughput, beside the present load of the open workloads, and
+/// the most users that were simulated.
 fn saturation(runner: &Runner<'_>, scenario: &Scenario, quota: f64) -> (Option<Saturation>, u64) {
     let present_users = users(scenario);
     let closed = scenario.workloads.iter().filter(|workload| is_closed(workload));
@@ -177,18 +182,21 @@ fn with_users(scenario: &Scenario, multiple: f64) -> Scenario {
 }
 
 /// Returns the ceiling as a number of users. Without open workloads the multiple is that of the whole number of users: the
-/// largest that the ceiling to plan with allows, or, without one, the nearest to the highest load that held. `None` if no rule
-/// broke.
+/// largest that the ceiling to plan with allows, or, without one, that of the highest load that held. With open workloads it is
+/// rounded down as well. `None` if no rule broke.
 fn ceiling(runner: &Runner<'_>, scenario: &Scenario, open: f64, replicas: &Replicas) -> Option<UserCeiling> {
     replicas.first().ceiling()?;
     let planning = replicas.planning_ceiling();
     let multiple = planning.unwrap_or(replicas.first().low);
     let present_users = users(scenario);
+    // The number of users is whole, so it is rounded down.
+    let rounded_down = || libm::floor(multiple * present_users as f64 + ROUNDING_ERROR) as u64;
     let holding = match planning {
         _ if multiple <= 0.0 => 0,
-        // The number of users is whole, so it is rounded down.
-        Some(multiple) if open <= 0.0 => libm::floor(multiple * present_users as f64 + ROUNDING_ERROR) as u64,
-        _ => users(&scenario.scaled(multiple)),
+        Some(_) if open <= 0.0 => rounded_down(),
+        // A load has at least one user, however low it is.
+        Some(_) => rounded_down().max(1),
+        None => users(&scenario.scaled(multiple)),
     };
     let multiple = match (open <= 0.0, holding) {
         (_, 0) => 0.0,
@@ -229,15 +237,12 @@ impl Plan {
         self.planning_multiple = simulated.multiple;
         self.ceiling.differences.retain(|difference| matches!(difference, Difference::Reservation { .. }));
         if let Some(compared) = &mut self.compared {
-            compared.users = Some(users(&scenario.scaled(compared.multiple)));
             compared.jobs_per_min = significant(compared.multiple * load.open_jobs_per_min);
         }
         for change in &mut self.what_if {
             let multiple =
                 change.ceiling_jobs_per_min.or(change.below_jobs_per_min).or(change.tried_jobs_per_min);
             let multiple = multiple.unwrap_or(0.0) / summary.ceiling.offered_jobs_per_min;
-            let users = (multiple > 0.0).then(|| users(&scenario.scaled(multiple)));
-            change.users = Some(users.unwrap_or(0));
             let open = |jobs: &mut f64| *jobs = significant(multiple * load.open_jobs_per_min);
             change.ceiling_jobs_per_min.as_mut().map(open);
             change.below_jobs_per_min.as_mut().map(open);

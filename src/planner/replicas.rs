@@ -10,7 +10,7 @@
 use super::plan::TooFewJobs;
 use super::runner::Runner;
 use super::search::{CeilingEstimate, Search};
-use super::verification::{Verified, verify};
+use super::verification::{Verified, verify, verify_present};
 use crate::scenario::Scenario;
 use crate::stats::{Moments, critical_t, tolerance_factor};
 use rayon::prelude::*;
@@ -95,8 +95,36 @@ impl Replicas {
             let verified = verify(runner, scenario, bound, (replicas.spread(), jobs));
             replicas.is_unverified = verified.is_none();
             replicas.verified = verified.flatten();
+            if replicas.is_present_load_open() {
+                replicas.verify_present(runner, scenario, jobs);
+            }
         }
         Some(replicas)
+    }
+
+    /// Returns `true` if the present load lies above the ceiling to plan with, and below every load that is known to break a
+    /// rule: then the searches do not show whether it holds.
+    fn is_present_load_open(&self) -> bool {
+        let verified = self.verified.as_ref();
+        let is_judged = verified.is_none_or(|verified| verified.undecided.is_none());
+        let broken = self.estimates.iter().filter_map(|estimate| Some(estimate.high.as_ref()?.multiple));
+        let on_fresh_seeds = verified.and_then(|verified| Some(verified.broken_above.as_ref()?.1));
+        is_judged
+            && self.planning_ceiling().is_some_and(|ceiling| ceiling < 1.0)
+            && broken.chain(on_fresh_seeds).all(|multiple| multiple > 1.0)
+    }
+
+    /// Makes the present load the ceiling to plan with if fresh seeds prove that most seeds hold it. `jobs` is the number of jobs
+    /// of a run.
+    fn verify_present(&mut self, runner: &Runner<'_>, scenario: &Scenario, jobs: u64) {
+        // The curve shows the present load on the scenario's own seed.
+        if !runner.run(scenario, 1.0, 0).is_some_and(|run| run.holds()) {
+            return;
+        }
+        if let Some(proved) = verify_present(runner, scenario, jobs) {
+            let broken_above = self.verified.take().and_then(|verified| verified.broken_above);
+            self.verified = Some(Verified { broken_above, ..proved });
+        }
     }
 
     /// Returns `true` if the interval is narrow, and more replicas would hardly raise the ceiling to plan with.
@@ -117,7 +145,8 @@ impl Replicas {
     /// windows have too few jobs: on some seed no load that can be judged holds, or the ceiling to plan with could not be
     /// checked. `None` if it can be determined.
     pub(super) fn undecided(&self) -> Option<&TooFewJobs> {
-        let unchecked = self.verified.as_ref().and_then(|verified| verified.undecided.as_ref());
+        let unchecked =
+            self.verified.as_ref().and_then(|verified| verified.undecided.as_ref()).map(|(few, _)| few);
         self.estimates.iter().find_map(CeilingEstimate::undecided).or(unchecked)
     }
 

@@ -6,13 +6,13 @@ use super::finding::{Finding, PlanNote, findings};
 use super::plan::{
     AnalyticCeiling, BatchPlan, CachedCeiling, Ceilings, ChangeEffect, ChangeKind, CheckedSeeds,
     ComparedCeiling, FewestJobs, Load, NotMet, Outage, Pair, Plan, PlanningCeiling, Point, Purchase, SCHEMA,
-    SimulatedCeiling, Simulations, UndecidedSeeds, UserLoad, Year,
+    SimulatedCeiling, Simulations, UndecidedCheck, UndecidedSeeds, UserLoad, Year,
 };
 use super::replicas::{self, CONFIDENCE, COVERAGE, COVERAGE_CONFIDENCE, Replicas};
 use super::rules::Rules;
 use super::runner::Run;
 use super::search::CeilingEstimate;
-use super::{PlanOptions, catalogue, day_cost, violation, what_if};
+use super::{PlanOptions, catalogue, closed, day_cost, violation, what_if};
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
 use crate::record::{CeilingPeak, CeilingTarget, CutAnswers, LongWindow, RouteOrderCeiling, TargetLimit};
@@ -126,7 +126,8 @@ impl Results<'_> {
         Some(ComparedCeiling {
             jobs_per_min: significant(multiple * self.analytic.offered_jobs_per_min),
             multiple: significant(multiple),
-            users: None,
+            users: closed::has_users(self.scenario)
+                .then(|| closed::users_at(self.scenario, estimate.simulated_bound())),
             seed: (self.replicas.estimates.len() > 1).then_some(self.scenario.seed),
             without_cost_rules,
             is_bound: estimate.high.is_none(),
@@ -161,7 +162,7 @@ impl Results<'_> {
             }),
             broken_above: verified
                 .filter(|_| has_ceiling)
-                .and_then(|check| Some(check.broken_above.as_ref()?.rule.clone())),
+                .and_then(|check| Some(check.broken_above.as_ref()?.0.rule.clone())),
             low: interval.map(|interval| significant(interval.low)),
             high: interval.map(|interval| significant(interval.high)),
             confidence: CONFIDENCE,
@@ -186,7 +187,14 @@ impl Results<'_> {
         let number = |seeds: usize| u32::try_from(seeds).expect("invariant: at most a few dozen replicas");
         let (first, offered) = (self.replicas.first(), self.analytic.offered_jobs_per_min);
         let jobs = |multiple: f64| significant(multiple * offered);
+        let check = self.replicas.verified.as_ref().filter(|_| undecided == 0);
+        let fresh = check.and_then(|check| {
+            let (_, undecided) = check.undecided.as_ref()?;
+            let jobs_per_min = jobs(check.multiple);
+            Some(UndecidedCheck { jobs_per_min, seeds: check.seeds, undecided: *undecided })
+        });
         Some(UndecidedSeeds {
+            fresh,
             seeds: number(estimates.len()),
             undecided: number(undecided),
             held_jobs_per_min: (first.low > 0.0).then(|| jobs(first.low)),

@@ -1,7 +1,7 @@
 //! The rules of a ceiling: the expectations that more load can break, and how far a run is from breaking them.
 
 use super::finding::PlanNote;
-use super::plan::{BrokenRule, TooFewJobs};
+use super::plan::{BrokenRule, TooFewJobs, TooFewTasks};
 use crate::ceiling::offered_jobs_per_second_of;
 use crate::formatting::rounded;
 use crate::record::{NotJudged, Summary, holds, min_window_jobs};
@@ -73,7 +73,11 @@ impl Rules {
     pub(super) fn undecidable(&self, jobs: u64) -> Option<TooFewJobs> {
         let needed = |rule: &Rule| self.min_jobs_for(rule) as u64;
         let most = self.kept.iter().max_by_key(|rule| needed(rule)).filter(|rule| jobs < needed(rule))?;
-        Some(TooFewJobs { rule: most.text.clone(), jobs, needed: needed(most), window_s: None })
+        let tasks = most.metric.is_of_tasks().then(|| TooFewTasks {
+            tasks: libm::floor(jobs as f64 / self.jobs_per_task) as u64,
+            needed: min_jobs(most) as u64,
+        });
+        Some(TooFewJobs { rule: most.text.clone(), jobs, needed: needed(most), window_s: None, tasks })
     }
 
     /// Returns the multiple of the load at which a rule on cost or headroom is reached, extrapolated from a run at the load
@@ -112,8 +116,14 @@ impl Rules {
     pub(super) fn unjudged(&self, summary: &Summary) -> Option<TooFewJobs> {
         self.kept.iter().zip(&summary.expect).find_map(|(rule, judged)| {
             let NotJudged { jobs, needed, .. } = judged.not_judged.filter(|reason| !reason.is_bound)?;
-            let needed = if judged.window_s.is_some() { needed } else { self.min_jobs_for(rule) as u64 };
-            Some(TooFewJobs { rule: judged.rule.clone(), jobs, needed, window_s: judged.window_s })
+            let has_windows = judged.window_s.is_some();
+            // A rule on tasks counts tasks.
+            let tasks = rule.metric.is_of_tasks().then(|| TooFewTasks {
+                tasks: jobs,
+                needed: if has_windows { needed } else { min_jobs(rule) as u64 },
+            });
+            let needed = if has_windows { needed } else { self.min_jobs_for(rule) as u64 };
+            Some(TooFewJobs { rule: judged.rule.clone(), jobs, needed, window_s: judged.window_s, tasks })
         })
     }
 

@@ -81,6 +81,13 @@ impl CeilingEstimate {
         Some(if self.low > 0.0 { border(low, high) } else { 0.0 })
     }
 
+    /// Returns the multiple of the run that bounds the ceiling from below, the highest that held; if none did, the lowest that
+    /// broke a rule. 0 if no run could be judged. At this multiple a run was made, unlike at an interpolated [`Self::ceiling`].
+    pub(super) fn simulated_bound(&self) -> f64 {
+        let broken = self.high.as_ref().filter(|_| self.unjudged.is_none());
+        if self.low > 0.0 { self.low } else { broken.map_or(0.0, |run| run.multiple) }
+    }
+
     /// Returns the highest multiple that broke no rule; 0 if every one did.
     pub(super) fn highest_unbroken(&self) -> f64 {
         self.unjudged.as_ref().map_or(self.low, |(multiple, _)| *multiple)

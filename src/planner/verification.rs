@@ -15,6 +15,11 @@ use rayon::prelude::*;
 const FEW_JOBS: (u32, u32) = (120, 4);
 /// The same for runs of many jobs.
 const MANY_JOBS: (u32, u32) = (45, 2);
+/// The number of seeds that prove by themselves that 95 % of all seeds hold a load, with 90 % confidence, and how many of them may
+/// break a rule: a load that only 95 % hold passes with 5.8 % if 2 of 120 may, and with 9.9 % if none of 45 may.
+const FEW_JOBS_PROOF: (u32, u32) = (120, 2);
+/// The same for runs of many jobs.
+const MANY_JOBS_PROOF: (u32, u32) = (45, 0);
 /// The first replica whose seed is used: no search uses as many replicas.
 const FIRST_REPLICA: u32 = 1_000;
 /// Ceilings with at most this spread, in runs with more than [`MAX_FEW_JOBS`] jobs, are not checked.
@@ -39,11 +44,11 @@ pub(super) struct Verified {
     /// On how many of them every rule held, at the lowest load that was tried if `multiple` is 0.
     pub(super) held: u32,
     /// The rule that broke on the most seeds at the next higher load, which failed the check (at the lowest load that was tried if
-    /// `multiple` is 0); `None` if the first load passed.
-    pub(super) broken_above: Option<BrokenRule>,
+    /// `multiple` is 0), and the multiple of that load; `None` if the first load passed.
+    pub(super) broken_above: Option<(BrokenRule, f64)>,
     /// Why the load could not be checked: few seeds break a rule, but too few hold, since this rule cannot be judged on the
-    /// others. `None` if the load was checked.
-    pub(super) undecided: Option<TooFewJobs>,
+    /// others, and on how many. `None` if the load was checked.
+    pub(super) undecided: Option<(TooFewJobs, u32)>,
 }
 
 /// Checks `bound`, the multiple that most runs of about `jobs` jobs should hold; `spread` is the relative standard
@@ -63,31 +68,62 @@ pub(super) fn verify(
     let mut step = 1.0 + (spread / 2.0).max(MIN_STEP);
     let (mut multiple, mut last_held, mut broken_above) = (bound, 0, None);
     for number in 0..=MAX_STEPS + MAX_WIDER_STEPS {
-        let seeds = (FIRST_REPLICA..FIRST_REPLICA + count).into_par_iter();
-        let runs = seeds.filter_map(|replica| {
-            let is_stopped = || runner.count.is_stopped();
-            let run = runner.run_for_verdict(scenario, multiple, replica, &is_stopped)?;
-            Some((run.undecided().cloned(), run.broken))
-        });
-        let (undecided, broken): (Vec<Option<TooFewJobs>>, Vec<Vec<BrokenRule>>) = runs.unzip();
-        let number_of = |seeds: usize| u32::try_from(seeds).expect("invariant: at most all seeds");
-        let breaking = number_of(broken.iter().filter(|rules| !rules.is_empty()).count());
-        let undecided: Vec<TooFewJobs> = undecided.into_iter().flatten().collect();
-        let held = number_of(broken.len()) - breaking - number_of(undecided.len());
-        if runner.count.is_stopped() {
-            return None;
-        }
+        let Judged { held, undecided, broken } = judge(runner, scenario, multiple, count)?;
+        let breaking = broken.iter().filter(|rules| !rules.is_empty()).count() as u32;
         let has_passed = held + may_break >= count;
         if has_passed || breaking <= may_break {
-            let undecided = undecided.into_iter().next().filter(|_| !has_passed);
+            let undecided = undecided.filter(|_| !has_passed);
             return Some(Some(Verified { multiple, seeds: count, held, broken_above, undecided }));
         }
         if number >= MAX_STEPS {
             step = 2.0 * step - 1.0;
         }
-        (multiple, last_held, broken_above) = (multiple / step, held, most_frequent(&broken));
+        broken_above = most_frequent(&broken).map(|rule| (rule, multiple));
+        (multiple, last_held) = (multiple / step, held);
     }
     Some(Some(Verified { multiple: 0.0, seeds: count, held: last_held, broken_above, undecided: None }))
+}
+
+/// Simulates the present load on the fresh seeds, in runs of about `jobs` jobs. Returns `Some` if so many hold it that they alone
+/// prove that most seeds do; `None` if they do not, or if the measurements were stopped before that.
+///
+/// A search cannot tell apart loads closer than its tolerance, so a present load just below what breaks may lie above the
+/// bound that follows from the searches.
+pub(super) fn verify_present(runner: &Runner<'_>, scenario: &Scenario, jobs: u64) -> Option<Verified> {
+    let (count, may_break) = if jobs <= MAX_FEW_JOBS { FEW_JOBS_PROOF } else { MANY_JOBS_PROOF };
+    let Judged { held, .. } = judge(runner, scenario, 1.0, count)?;
+    let verified = Verified { multiple: 1.0, seeds: count, held, broken_above: None, undecided: None };
+    (held + may_break >= count).then_some(verified)
+}
+
+/// What the fresh seeds show of a load.
+struct Judged {
+    /// On how many of them every rule held.
+    held: u32,
+    /// Why a rule cannot be judged, and on how many of them; `None` if every rule can be on all.
+    undecided: Option<(TooFewJobs, u32)>,
+    /// The rules that broke on each of them.
+    broken: Vec<Vec<BrokenRule>>,
+}
+
+/// Simulates a load on `count` fresh seeds. Returns `None` if the measurements were stopped before that.
+fn judge(runner: &Runner<'_>, scenario: &Scenario, multiple: f64, count: u32) -> Option<Judged> {
+    let seeds = (FIRST_REPLICA..FIRST_REPLICA + count).into_par_iter();
+    let runs = seeds.filter_map(|replica| {
+        let is_stopped = || runner.count.is_stopped();
+        let run = runner.run_for_verdict(scenario, multiple, replica, &is_stopped)?;
+        Some((run.undecided().cloned(), run.broken))
+    });
+    let (undecided, broken): (Vec<Option<TooFewJobs>>, Vec<Vec<BrokenRule>>) = runs.unzip();
+    if runner.count.is_stopped() {
+        return None;
+    }
+    let number_of = |seeds: usize| u32::try_from(seeds).expect("invariant: at most all seeds");
+    let undecided: Vec<TooFewJobs> = undecided.into_iter().flatten().collect();
+    let unjudged = number_of(undecided.len());
+    let held = number_of(broken.iter().filter(|rules| rules.is_empty()).count()) - unjudged;
+    let undecided = undecided.into_iter().next().map(|few| (few, unjudged));
+    Some(Judged { held, undecided, broken })
 }
 
 /// Returns the rule that most runs break; of equally frequent ones the first.

@@ -4,13 +4,12 @@
 
 use super::change::Change;
 use super::cut_answers::more_cut;
-use super::day_cost;
 use super::plan::{ChangeEffect, ChangeKind, Comparison, Pair};
 use super::replicas;
 use super::rules::Rules;
 use super::runner::{Run, Runner};
 use super::search::{CeilingEstimate, Search};
-use super::violation;
+use super::{closed, day_cost, violation};
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
 use crate::scenario::Scenario;
@@ -109,7 +108,8 @@ impl<'a> Unchanged<'a> {
         let effect = ChangeEffect {
             change: change.name.clone(),
             kind: change.kind,
-            users: None,
+            users: closed::has_users(self.scenario)
+                .then(|| closed::users_at(&scenario, estimate.simulated_bound())),
             ceiling_jobs_per_min: estimate.ceiling().filter(|multiple| *multiple > 0.0).and_then(tried),
             below_jobs_per_min: lowest.and_then(|run| tried(run.multiple)),
             tried_jobs_per_min: all_hold.then(|| significant(estimate.low * offered)),

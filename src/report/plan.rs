@@ -106,7 +106,7 @@ impl PlanReport {
         }
         if let Some(multiple) = own_seed(plan) {
             let (name, jobs) = (format!("  on seed {}, as the curve", plan.seed), multiple * load);
-            self.row(&name, &number(jobs), &four_digits(multiple), broken.unwrap_or(""));
+            self.row(&name, &number(jobs), &own_seed_multiple(plan, multiple), broken.unwrap_or(""));
         }
         if let Some(multiple) = simulated.without_cost_rules {
             let jobs = multiple * plan.load.jobs_per_min;
@@ -157,7 +157,7 @@ impl PlanReport {
         self.0.heading(" × load   offered   goodput success          limited      p95    cost/day  holds");
         for point in &plan.curve {
             let days = plan.duration_s / 86_400.0;
-            let line = curve_line(point, days);
+            let line = curve_line(plan, point, days);
             let line = if point.multiple == 1.0 { self.0.style.strong(&line) } else { line };
             self.0.line(&line);
         }
@@ -246,8 +246,38 @@ fn own_seed(plan: &Plan) -> Option<f64> {
 
 /// Formats the multiple of a run of the curve as finely as the ceiling on its seed, so that a run just above that ceiling does
 /// not read as if it were at or below it.
-fn point_multiple(point: &Point) -> String {
-    if point.multiple == 1.0 { number(1.0) } else { four_digits(point.multiple) }
+fn point_multiple(plan: &Plan, point: &Point) -> String {
+    if point.multiple == 1.0 {
+        return number(1.0);
+    }
+    match plan.ceiling.simulated.replicas.first() {
+        Some(ceiling) if point.multiple > *ceiling => told_apart(point.multiple, *ceiling),
+        _ => four_digits(point.multiple),
+    }
+}
+
+/// Formats the ceiling on the scenario's own seed with the digits that tell it apart from the lowest run of the curve above it.
+fn own_seed_multiple(plan: &Plan, ceiling: f64) -> String {
+    let above = plan.curve.iter().map(|point| point.multiple).find(|multiple| *multiple > ceiling);
+    told_apart(ceiling, above.unwrap_or(ceiling))
+}
+
+/// The most decimals of a multiple.
+const MAX_DECIMALS: usize = 6;
+
+/// Formats a multiple with four digits, or with as many decimals as it needs to differ from another one. Both are formatted alike
+/// if they are each other's `other`.
+fn told_apart(multiple: f64, other: f64) -> String {
+    let text = four_digits(multiple);
+    if text != four_digits(other) {
+        return text;
+    }
+    let with_decimals = |decimals: usize| {
+        let [one, other] = [multiple, other].map(|value| format!("{value:.decimals$}"));
+        (one != other).then_some(one)
+    };
+    let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    (decimals + 1..=MAX_DECIMALS).find_map(with_decimals).unwrap_or(text)
 }
 
 /// Returns the word for a run that cannot be judged, with the jobs of the run (`few`) or of its fullest window (`thin`); `None`
@@ -265,13 +295,13 @@ fn without_cost_rules(plan: &Plan) -> String {
     change::scope(plan).trim_start().to_owned()
 }
 
-fn curve_line(point: &Point, days: f64) -> String {
+fn curve_line(plan: &Plan, point: &Point, days: f64) -> String {
     let served = point.succeeded as f64 / point.offered.max(1) as f64;
     let limited = point.limited as f64 / point.attempts.max(1) as f64;
     let p95 = point.p95_s.map_or_else(|| "-".to_owned(), duration);
     format!(
         "{:>7}  {:>8}  {:>8} ▕{}▏{:>9}  {:>9}  {p95:>7}  {:>10.2}  {}",
-        point_multiple(point),
+        point_multiple(plan, point),
         number(point.offered_jobs_per_min),
         number(point.goodput_jobs_per_min),
         bar(served, BAR),
@@ -292,4 +322,19 @@ fn what_if_line(plan: &Plan, change: &ChangeEffect) -> String {
         change::lift(plan, change),
         change.cost_usd_per_day
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn multiples_that_print_alike_get_more_decimals() {
+        assert_eq!(told_apart(0.6594, 0.6591), "0.6594");
+        assert_eq!(told_apart(0.6591, 0.6594), "0.6591");
+        assert_eq!(told_apart(0.658_61, 0.658_64), "0.65861");
+        assert_eq!(told_apart(0.659, 0.725), "0.659");
+        assert_eq!(told_apart(0.659, 0.659), "0.659");
+        assert_eq!(told_apart(12.31, 12.34), "12.31");
+    }
 }

@@ -40,7 +40,8 @@ fn the_ceiling_of_a_closed_workload_is_a_number_of_users() {
     let text = text_of(&plan);
     assert!(text.contains("The present load of 16 users holds; the ceiling is "), "{text}");
     let wait = format!(
-        "admit 387 of them on average by arithmetic: above {} users, further users only wait.",
+        "admit 387 of them on average by arithmetic: from about {} users on, the limits set how many jobs are served, and \
+         further users add waiting or failures.",
         saturation.users
     );
     assert!(text.contains(&wait), "{text}");
@@ -79,4 +80,34 @@ fn users_that_no_limit_bounds_never_wait() {
     let load = users(&plan);
     assert_eq!((load.quota_jobs_per_min, load.saturation, load.ceiling), (None, None, None));
     assert!(text_of(&plan).contains("no ceiling was found up to"), "{}", text_of(&plan));
+}
+
+/// Jobs of 800 + 200 tokens that take 2 s, under 60,000 tokens a minute: 60 a minute, or 75 with prompts of 600. A user who thinks for 8 s
+/// sends 6 a minute, so the limit admits about 10 users, and 12.5 with the shorter prompts.
+#[test]
+fn a_what_if_states_a_number_of_users_that_holds() {
+    let yaml = "name: users
+duration: 30m
+providers:
+  p: { models: { m: { limits: { tpm: 60k }, latency: { total: 2s, network: 1ms }, price: { input: 2, output: 10 } } } }
+routes: { r: [{ of: [p/default/m] }] }
+client: { deadline: 30s, retry: { attempts: 5 } }
+workload: [ { name: u, arrivals: { users: 20, think: 8s }, prompt: 800, completion: 200, max_tokens: 200 } ]
+expect: [success >= 99%, p95 latency <= 5s]";
+    let plan = plan_of(yaml, &options(1));
+    let shorter = change(&plan, "prompts a quarter shorter").users.expect("a workload has users");
+    assert!((11..=14).contains(&shorter), "{shorter}");
+    let with = |prompt: &str, users: u64| {
+        let yaml = yaml.replace("prompt: 800", prompt).replace("users: 20", &format!("users: {users}"));
+        simulate(&parse(&yaml)).holds()
+    };
+    assert!(with("prompt: 600", shorter), "{shorter} users hold");
+    let compared = plan.compared.as_ref().and_then(|compared| compared.users).expect("a ceiling");
+    assert!(with("prompt: 800", compared), "{compared} users hold");
+    assert_eq!(
+        plan.users.as_ref().and_then(|load| load.ceiling).map(|ceiling| ceiling.users),
+        Some(compared)
+    );
+    let text = text_of(&plan);
+    assert!(text.contains("users are stated as the whole number that held"), "{text}");
 }

@@ -214,7 +214,9 @@ fn rates_that_count_jobs_too_large_to_serve_say_so() {
     let few = plan.curve.iter().find(|point| point.too_few_jobs).expect("an hour of 3 a minute has 180 jobs");
     assert!(text.contains(&format!("few: {}", few.offered)), "{text}");
     assert!(
-        text.contains("few: the jobs of the run, fewer than the 300 from which `success >= 99%` is judged"),
+        text.contains(
+            "few: the jobs of the run, fewer than the 300 jobs from which `success >= 99%` is judged"
+        ),
         "{text}"
     );
 }
@@ -262,4 +264,24 @@ fn a_cost_rule_that_no_change_meets_is_reported() {
     );
     let (finding, text) = cost("3.5");
     assert!(finding.is_none() && !text.contains("meets `cost"), "{text}");
+}
+
+/// One job a minute under a limit of one a minute is admitted, however the seed: constant arrivals do not vary. The searches find it to
+/// within their tolerance of 1.2 % only, so that the bound that follows from them lies below 1.
+#[test]
+fn a_present_load_within_the_tolerance_of_the_ceiling_is_judged_by_simulating_it() {
+    let yaml = "name: one
+duration: 6h
+providers: { p: { models: { m: { limits: { rpm: 1, tpm: 110, concurrency: 1 }, latency: { total: 1s } } } } }
+routes: { r: [{ of: [p/default/m] }] }
+client: { deadline: 2m, concurrency: 1, queue: 0, retry: { attempts: 1 } }
+workload: [ { name: w, arrivals: { constant: 1/min }, prompt: 100, completion: 10, max_tokens: 10 } ]";
+    let plan = plan_of(yaml, &PlanOptions::default());
+    let planning = plan.ceiling.simulated.planning.expect("several seeds");
+    assert!(plan.load.holds && planning.multiple >= 1.0 && plan.not_met.is_empty(), "{planning:#?}");
+    let present =
+        plan.curve.iter().find(|point| point.multiple == 1.0).expect("the curve has the present load");
+    assert!(present.holds, "{present:#?}");
+    let text = text_of(&plan);
+    assert!(text.contains("The present load of 1 jobs/min holds"), "{text}");
 }

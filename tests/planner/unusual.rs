@@ -143,7 +143,7 @@ fn the_fewest_users_that_reach_the_quota_are_found() {
     assert!((months - (ceiling.users as f64 / 40.0).ln() / 1.1_f64.ln()).abs() < 0.02, "{months}");
     let text = text_of(&plan);
     assert!(!text.contains("was not reached"), "{text}");
-    assert!(text.contains("users, further users only wait."), "{text}");
+    assert!(text.contains("further users add waiting or failures."), "{text}");
 }
 
 #[test]

@@ -12,8 +12,8 @@ pub struct ChangeEffect {
     pub kind: ChangeKind,
     /// The new ceiling; `None` if none was found up to the highest load tried, or down to the lowest.
     pub ceiling_jobs_per_min: Option<f64>,
-    /// The users of closed workloads at the new ceiling, or at the load tried if there is none; 0 if the new ceiling cannot be
-    /// told, `None` without closed workloads.
+    /// The users of closed workloads in the run at the highest load that held, which is at most the new ceiling, or at the load
+    /// tried if there is no ceiling; 0 if the new ceiling cannot be determined, `None` without closed workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<u64>,
     /// The lowest load tried, if none held.
@@ -99,7 +99,7 @@ pub struct ComparedCeiling {
     pub jobs_per_min: f64,
     /// As a multiple of the load.
     pub multiple: f64,
-    /// The users of closed workloads, rounded to a whole number; `None` without any.
+    /// The users of closed workloads in the run at the highest load that held; `None` without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<u64>,
     /// The scenario's own seed, if the ceiling was searched on several; `None` if this is the only one.

@@ -56,6 +56,18 @@ pub struct TooFewJobs {
     /// The length of the windows, in seconds; `None` if it is the run that has too few jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_s: Option<f64>,
+    /// The tasks that there are and that the rule needs; `None` if it is not on tasks, and in a plan of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<TooFewTasks>,
+}
+
+/// The tasks of a run or window that has too few of them for a verdict on a rule on tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TooFewTasks {
+    /// The tasks that there are.
+    pub tasks: u64,
+    /// The fewest tasks from which the rule can be judged.
+    pub needed: u64,
 }
 
 /// The seeds of a plan whose ceiling cannot be determined, since a rule cannot be judged, as when its windows have too few
@@ -64,12 +76,27 @@ pub struct TooFewJobs {
 pub struct UndecidedSeeds {
     /// The seeds on which the ceiling was searched.
     pub seeds: u32,
-    /// On how many of them no load holds that can be judged. 0 if a load holds on each, and could not be judged on fresh ones.
+    /// On how many of them no load holds that can be judged. 0 if a load holds on each: then [`Self::fresh`] could not be judged.
     pub undecided: u32,
+    /// The check of the ceiling to plan with on fresh seeds, if it could not be made; `None` otherwise, and in a plan of an earlier
+    /// version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<UndecidedCheck>,
     /// The highest load that held on the scenario's own seed, in jobs per minute; `None` if none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_jobs_per_min: Option<f64>,
     /// The lowest load that broke a rule there; `None` if none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken_jobs_per_min: Option<f64>,
+}
+
+/// A check on fresh seeds of which so many cannot be judged that it neither passes nor fails.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UndecidedCheck {
+    /// The load that was checked, in jobs per minute.
+    pub jobs_per_min: f64,
+    /// The fresh seeds.
+    pub seeds: u32,
+    /// On how many of them a rule cannot be judged.
+    pub undecided: u32,
 }

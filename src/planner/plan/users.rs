@@ -15,7 +15,7 @@ pub struct UserLoad {
     /// The jobs of closed workloads that the limits admit beside the present load of the open ones, per minute, by arithmetic;
     /// `None` if nothing limits them.
     pub quota_jobs_per_min: Option<f64>,
-    /// The number of users above which further users only wait, beside the present load of the open workloads: the least
+    /// The number of users from which the limits set the throughput, beside the present load of the open workloads: the least
     /// number, to within 2 %, whose throughput is within 2 % of the quota. `None` if nothing limits it, if the quota is 0,
     /// or if it is not reached by [`Self::tried_users`].
     pub saturation: Option<Saturation>,
@@ -25,7 +25,7 @@ pub struct UserLoad {
     pub ceiling: Option<UserCeiling>,
 }
 
-/// The number of users above which further users only wait.
+/// The number of users from which the limits set the throughput: further users add waiting or failures.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saturation {
     /// The users.

@@ -40,7 +40,7 @@ pub(in crate::report) fn base(plan: &Plan) -> Option<String> {
     let (from, rounding) = match &plan.users {
         Some(load) => {
             let users = load.users as f64 * compared.multiple;
-            (format!("{} users", number(users)), ", before both are rounded to whole users")
+            (format!("{} users", number(users)), "; users are stated as the whole number that held")
         }
         None => (format!("{} jobs/min", number(compared.jobs_per_min)), ""),
     };
@@ -95,14 +95,23 @@ pub(in crate::report) fn new_ceiling(change: &ChangeEffect) -> String {
     }
 }
 
+/// Costs of a day that differ by at most this share of the present one are alike: a smaller saving depends on the seed.
+const EQUAL_COSTS: f64 = 0.01;
+
+/// Returns `true` if the cost of a day at the present load is lower with the change by more than [`EQUAL_COSTS`].
+fn saves(change: &ChangeEffect) -> bool {
+    let present = change.cost_usd_per_day - change.extra_usd_per_day;
+    change.saves() && -change.extra_usd_per_day > present * EQUAL_COSTS
+}
+
 /// Formats the lift of a change per extra dollar a day. Without such a number: `removed` for a policy left out, `saves` if it
-/// costs less, `no extra` if it costs the same, and `-` if it costs more.
+/// costs less by more than 1 %, `-` if it costs more, else `no extra`.
 pub(in crate::report) fn lift_per_usd(plan: &Plan, change: &ChangeEffect) -> String {
     let has_lift = plan.ceiling.simulated.lowest_tried.is_none();
     match change.lift_per_usd.filter(|_| has_lift) {
         _ if change.kind == ChangeKind::Ablation => "removed".to_owned(),
         Some(lift) => number(lift),
-        None if change.saves() => "saves".to_owned(),
+        None if saves(change) => "saves".to_owned(),
         None if change.costs_extra() => "-".to_owned(),
         None => "no extra".to_owned(),
     }

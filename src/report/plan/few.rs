@@ -1,33 +1,44 @@
 //! Sentences on loads that cannot be judged, because a run or the windows of a rule have too few jobs.
 
-use crate::formatting::{count, duration, job_rate, plural};
+use crate::formatting::{duration, job_rate, plural};
 use crate::planner::{Load, Plan, TooFewJobs, UndecidedSeeds};
 
-/// Says how many jobs a verdict needs and how many there are, as a clause without final punctuation.
+/// Returns what there is and what a rule needs, in its own unit: `20 jobs` and `300 jobs`, or `0 tasks` and `60 tasks`.
+fn amounts(few: &TooFewJobs) -> (String, String) {
+    let (unit, have, needed) = match few.tasks {
+        Some(few) => ("task", few.tasks, few.needed),
+        None => ("job", few.jobs, few.needed),
+    };
+    (plural(have, unit), plural(needed, unit))
+}
+
+/// Says how many jobs or tasks a verdict needs and how many there are, as a clause without final punctuation.
 pub(super) fn why(few: &TooFewJobs) -> String {
-    let TooFewJobs { rule, jobs, needed, window_s } = few;
-    match window_s {
+    let (rule, (have, needed)) = (&few.rule, amounts(few));
+    match few.window_s {
         Some(window_s) => format!(
-            "no window of {} has the {} that a verdict on `{rule}` needs (the fullest has {})",
-            duration(*window_s),
-            plural(*needed, "job"),
-            count(*jobs)
+            "no window of {} has the {needed} that a verdict on `{rule}` needs (the fullest has {have})",
+            duration(window_s)
         ),
-        None => format!("a run has {}, and `{rule}` needs {}", plural(*jobs, "job"), count(*needed)),
+        None => format!("a run has {have}, and `{rule}` needs {needed}"),
     }
 }
 
 /// Says why a ceiling is undecided, and what would help, without final punctuation.
 pub(super) fn no_ceiling(few: &TooFewJobs) -> String {
-    let TooFewJobs { rule, jobs, needed, window_s } = few;
-    match window_s {
-        Some(_) => format!("{}. Longer windows have more", why(few)),
+    let (rule, (have, needed)) = (&few.rule, amounts(few));
+    match few.window_s {
+        Some(_) => format!("{}. {}", why(few), remedy(few)),
         None => format!(
-            "a run has {} where the rules begin to break, and `{rule}` needs {}. A longer run (`--for`) has more",
-            plural(*jobs, "job"),
-            count(*needed)
+            "a run has {have} where the rules begin to break, and `{rule}` needs {needed}. {}",
+            remedy(few)
         ),
     }
+}
+
+/// Says what has more jobs, without final punctuation.
+fn remedy(few: &TooFewJobs) -> &'static str {
+    if few.window_s.is_some() { "Longer windows have more" } else { "A longer run (`--for`) has more" }
 }
 
 /// Says whether the present load holds, without final punctuation.
@@ -56,12 +67,16 @@ pub(super) fn cannot_tell(
         format!("It is not known whether the present load of {jobs} holds, nor what the ceiling is")
     };
     let on_seeds = seeds.map_or_else(String::new, |seeds| on_seeds(seeds, plan.seed));
-    format!("{known}: {on_seeds}{}.", no_ceiling(few))
+    match seeds.and_then(|seeds| seeds.fresh) {
+        // Few of these seeds break a rule, so it is not where the rules begin to break.
+        Some(_) => format!("{known}: {on_seeds}{}. {}.", why(few), remedy(few)),
+        None => format!("{known}: {on_seeds}{}.", no_ceiling(few)),
+    }
 }
 
-/// Says on which seeds windows have too few jobs, and what is known of the scenario's own seed (`own`); ends in a space.
+/// Says on which seeds a rule cannot be judged, and what is known of the scenario's own seed (`own`); ends in a space.
 fn on_seeds(seeds: UndecidedSeeds, own: u64) -> String {
-    let UndecidedSeeds { seeds, undecided, held_jobs_per_min, broken_jobs_per_min } = seeds;
+    let UndecidedSeeds { seeds, undecided, fresh, held_jobs_per_min, broken_jobs_per_min } = seeds;
     let held = held_jobs_per_min.map(|jobs| format!("{} held", job_rate(jobs)));
     let broken = broken_jobs_per_min.map(|jobs| format!("{} broke a rule", job_rate(jobs)));
     let known: Vec<String> = held.into_iter().chain(broken).collect();
@@ -69,6 +84,15 @@ fn on_seeds(seeds: UndecidedSeeds, own: u64) -> String {
         [] => String::new(),
         known => format!("on seed {own} {}; ", known.join(" and ")),
     };
+    if let Some(fresh) = fresh {
+        return format!(
+            "{known}{} of {} fresh seeds cannot be judged at {}, the highest load checked at which few of them break a \
+             rule: there ",
+            fresh.undecided,
+            fresh.seeds,
+            job_rate(fresh.jobs_per_min)
+        );
+    }
     match (undecided, seeds) {
         (0, _) => format!("{known}on too many fresh seeds "),
         (undecided, seeds) if undecided == seeds => format!("{known}at the loads at which no rule breaks, "),
@@ -89,7 +113,7 @@ pub(super) fn legend(plan: &Plan) -> Vec<String> {
     let of_runs = of_runs.map(|from| {
         format!(
             "few: the jobs of the run, fewer than the {} from which `{}` is judged",
-            count(from.jobs),
+            plural(from.jobs, "job"),
             from.rule
         )
     });
@@ -97,7 +121,7 @@ pub(super) fn legend(plan: &Plan) -> Vec<String> {
     let thin = thin.filter_map(|point| point.undecided.as_ref()).next().map(|few| {
         format!(
             "thin: the jobs of the fullest window, fewer than the {} from which `{}` is judged",
-            count(few.needed),
+            amounts(few).1,
             few.rule
         )
     });

@@ -2,7 +2,7 @@
 //! embedded JSON.
 
 use super::{change, differences, outages, purchase, sentences, users, year};
-use crate::formatting::{duration, four_digits, number, percent, plural, share_of, significant, usd};
+use crate::formatting::{duration, number, percent, plural, share_of, significant, usd};
 use crate::planner::{Finding, Plan};
 use crate::report::chart::what_if::extra;
 use crate::report::facts;
@@ -203,8 +203,10 @@ fn on_own_seed(plan: &Plan) -> impl Iterator<Item = Vec<Markup>> {
     let row = |name: String, multiple: f64, text: String| {
         vec![cell(name), cell(""), cell(number(multiple * plan.load.jobs_per_min)), cell(text)]
     };
-    let by_all_rules = super::own_seed(plan)
-        .map(|multiple| row(format!("on seed {}, as the curve", plan.seed), multiple, four_digits(multiple)));
+    let by_all_rules = super::own_seed(plan).map(|multiple| {
+        let text = super::own_seed_multiple(plan, multiple);
+        row(format!("on seed {}, as the curve", plan.seed), multiple, text)
+    });
     let without_cost_rules = plan.ceiling.simulated.without_cost_rules;
     let without_cost_rules =
         without_cost_rules.map(|multiple| row(super::without_cost_rules(plan), multiple, number(multiple)));
@@ -220,7 +222,7 @@ fn curve(plan: &Plan) -> Markup {
         .map(|point| {
             vec![
                 super::no_verdict(point).map_or_else(|| mark(point.holds), cell),
-                cell(super::point_multiple(point)),
+                cell(super::point_multiple(plan, point)),
                 cell(number(point.offered_jobs_per_min)),
                 cell(number(point.goodput_jobs_per_min)),
                 cell(share(point.succeeded, point.offered)),

@@ -1,4 +1,4 @@
-//! The load of closed workloads: a number of users, their throughput, and the number above which further users only wait.
+//! The load of closed workloads: a number of users, their throughput, and the number from which the limits set it.
 
 use super::{PlanReport, differences, few, sentences};
 use crate::formatting::{count, duration, job_rate, number, percent, plural, usd};
@@ -100,7 +100,7 @@ fn no_ceiling(reason: Option<&NoUserCeiling>, tried: f64) -> String {
     }
 }
 
-/// Says how many jobs of the users succeed, what the limits admit, and above which number further users only wait.
+/// Says how many jobs of the users succeed, what the limits admit, and from which number of users on the limits set the throughput.
 fn throughput(user_load: &UserLoad) -> String {
     let served = number(user_load.jobs_per_min);
     let beside = if user_load.open_jobs_per_min > 0.0 { " beside the present open workloads" } else { "" };
@@ -112,9 +112,11 @@ fn throughput(user_load: &UserLoad) -> String {
         "{served} jobs/min of the users succeed in the plan's run, and the limits admit {quota} of them{beside} on average by arithmetic"
     );
     match user_load.saturation {
-        Some(saturation) => {
-            format!("{bound}: above {}{beside}, further users only wait.", plural(saturation.users, "user"))
-        }
+        Some(saturation) => format!(
+            "{bound}: from about {} on, the limits set how many jobs are served, and further users add waiting or \
+             failures.",
+            plural(saturation.users, "user")
+        ),
         None => format!("{bound}; up to {} that was not reached.", plural(user_load.tried_users, "user")),
     }
 }
