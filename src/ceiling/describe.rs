@@ -43,6 +43,10 @@ impl Ceiling {
                 writeln!(out, "  none: no limit restricts the offered {}", offered_rate(scenario, offered))
             }
         };
+        if scenario.workloads.iter().any(|workload| workload.recorded_sessions().is_some()) {
+            out += "  recorded sessions: when their calls are sent depends on the replies, so this counts the calls that were sent within the \
+                    run in the recording, spread evenly over it; peaks of theirs are not known, and lower the ceiling\n";
+        }
         out += &self.route_order_line(scenario);
         out += &self.peak_line(scenario);
         out += &self.first_run_line(scenario);

@@ -33,6 +33,7 @@ pub(super) fn sentence(note: &Note) -> String {
             unservable(workload, route, *share) + others
         }
         Note::Trace { .. } => trace(note),
+        Note::SessionTrace { .. } => session_trace(note),
         Note::LastStep { workload, at_s, run_s } => format!(
             "the last step of {workload}, at {}, lasts for the other {} of the run; `every: 1d` in `arrivals` repeats the steps each day",
             moment(*at_s, &RunTime::of_start(*run_s, "")),
@@ -97,11 +98,7 @@ fn trace(note: &Note) -> String {
     else {
         return String::new();
     };
-    let times = match unit {
-        Some(TraceUnit::Seconds) => " (its times read as seconds)",
-        Some(TraceUnit::Milliseconds) => " (its times read as milliseconds)",
-        None => "",
-    };
+    let times = unit_of_times(*unit);
     let mut text = format!(
         "{workload} replays {} of a trace of {} recorded over {}{times}",
         plural(*replayed, "request"),
@@ -130,6 +127,56 @@ fn trace(note: &Note) -> String {
         text += &part;
     }
     text
+}
+
+/// Says what a workload replays of a trace of sessions, how its times were read, and what was left out.
+fn session_trace(note: &Note) -> String {
+    let Note::SessionTrace {
+        workload,
+        replayed,
+        replayed_calls,
+        recorded,
+        recorded_calls,
+        length_s,
+        unit,
+        dropped_by_rate,
+        after_end,
+        failed_calls,
+        empty,
+        overlapping,
+    } = note
+    else {
+        return String::new();
+    };
+    let mut text = format!(
+        "{workload} replays {} with {} of a trace of {} with {} recorded over {}{}",
+        plural(*replayed, "session"),
+        plural(*replayed_calls, "call"),
+        count(*recorded),
+        count(*recorded_calls),
+        duration(*length_s),
+        unit_of_times(*unit)
+    );
+    let parts = [
+        (*dropped_by_rate, "sessions are dropped by `rate`"),
+        (*after_end, "sessions begin after the end of the run"),
+        (*empty, "sessions have no call that succeeded and states its prompt tokens"),
+        (*failed_calls, "calls failed or state no prompt tokens and are left out"),
+        (*overlapping, "calls overlap with one before and follow it without a gap"),
+    ];
+    for (number, part) in parts.into_iter().filter(|(number, _)| *number > 0) {
+        text += &format!("; {} {part}", count(number));
+    }
+    text
+}
+
+/// Says how the times of a trace were read; empty if they are dates.
+fn unit_of_times(unit: Option<TraceUnit>) -> &'static str {
+    match unit {
+        Some(TraceUnit::Seconds) => " (its times read as seconds)",
+        Some(TraceUnit::Milliseconds) => " (its times read as milliseconds)",
+        None => "",
+    }
 }
 
 /// Says that a share of the jobs of a workload can never be served, without final punctuation.
