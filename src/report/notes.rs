@@ -158,14 +158,14 @@ fn session_trace(note: &Note) -> String {
         unit_of_times(*unit)
     );
     let parts = [
-        (*dropped_by_rate, "sessions are dropped by `rate`"),
-        (*after_end, "sessions begin after the end of the run"),
-        (*empty, "sessions have no call that succeeded and states its prompt tokens"),
-        (*failed_calls, "calls failed or state no prompt tokens and are left out"),
-        (*overlapping, "calls overlap with one before and follow it without a gap"),
+        ("dropped by `rate`", *dropped_by_rate, "session"),
+        ("after the end of the run", *after_end, "session"),
+        ("without a call that succeeded and states its prompt tokens", *empty, "session"),
+        ("left out because they failed or state no prompt tokens", *failed_calls, "call"),
+        ("replayed without a gap because they overlap with one before", *overlapping, "call"),
     ];
-    for (number, part) in parts.into_iter().filter(|(number, _)| *number > 0) {
-        text += &format!("; {} {part}", count(number));
+    for (what, number, noun) in parts.into_iter().filter(|(_, number, _)| *number > 0) {
+        text += &format!("; {what}: {}", plural(number, noun));
     }
     text
 }

@@ -119,9 +119,9 @@ fn a_part_of_the_file_is_stated() {
     assert_eq!(
         sentences,
         [
-            "agents replays 3 sessions with 8 calls of a trace of 4 with 11 recorded over 1m12s; 1 sessions have no call that succeeded and \
-          states its prompt tokens; 3 calls failed or state no prompt tokens and are left out; 1 calls overlap with one before and follow it \
-          without a gap"
+            "agents replays 3 sessions with 8 calls of a trace of 4 with 11 recorded over 1m12s; without a call that succeeded and states its \
+             prompt tokens: 1 session; left out because they failed or state no prompt tokens: 3 calls; replayed without a gap because they \
+             overlap with one before: 1 call"
         ]
     );
     let short = parse(&yaml(TRACE, PROVIDER).replace("duration: 10m", "duration: 30s")).unwrap();

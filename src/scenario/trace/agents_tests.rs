@@ -13,7 +13,7 @@ fn call(at: u64, duration: u64, prompt: u32) -> String {
 }
 
 fn failed(at: u64, duration: u64) -> String {
-    call(at, duration, 9).replace("200", "503")
+    call(at, duration, 9).replace("\"status_code\": 200", "\"status_code\": 503")
 }
 
 fn session(turns: &[&[String]]) -> String {
