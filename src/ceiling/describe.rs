@@ -8,6 +8,15 @@ use crate::scenario::{Arrivals, Family, Note, Scenario};
 use provider::units;
 use std::fmt::Write as _;
 
+/// Says what the ceiling does not know of recorded sessions; empty without them.
+fn recorded_sessions_line(scenario: &Scenario) -> &'static str {
+    if scenario.workloads.iter().all(|workload| workload.recorded_sessions().is_none()) {
+        return "";
+    }
+    "  recorded sessions: when their calls are sent depends on the replies, so this counts the calls that were sent within the run in the \
+     recording, spread evenly over it; peaks of theirs are not known, and lower the ceiling\n"
+}
+
 impl Ceiling {
     /// Describes the ceiling, the binding limit, and what each limit admits alone, in a few lines of plain text.
     #[must_use]
@@ -48,6 +57,7 @@ impl Ceiling {
             }
         };
         if !all_late {
+            out += recorded_sessions_line(scenario);
             out += &self.route_order_line(scenario);
             out += &self.peak_line(scenario);
             out += &self.first_run_line(scenario);

@@ -16,7 +16,7 @@ pub(super) fn jobs_per_second(scenario: &Scenario, workload: &Workload, sizes: S
     if let Arrivals::Users { users, think } = &workload.arrivals {
         let think = think.mean().max(MIN_THINK_TIME.as_secs_f64());
         let call = first_step_seconds(scenario, workload, sizes);
-        let busy = workload.sessions.as_ref().map_or(call, |sessions| sessions.mean_seconds(call));
+        let busy = workload.drawn_sessions().map_or(call, |sessions| sessions.mean_seconds(call));
         return f64::from(*users) * workload.jobs_per_arrival() / (think + busy);
     }
     let jobs = rate::jobs_before(workload, scenario.duration, [Instant::ZERO + scenario.duration]);

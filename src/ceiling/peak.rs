@@ -145,13 +145,14 @@ fn in_long_windows(
     parts.into_iter().map(of_part).collect()
 }
 
-/// Returns `true` if the rate of a workload does not change during the run.
+/// Returns `true` if the rate of a workload does not change during the run, or if it is not known how it changes: replies that take
+/// longer than recorded delay the calls of recorded sessions, and spread their peaks.
 fn is_flat(workload: &Workload) -> bool {
     let is_constant = matches!(
         workload.arrivals,
         Arrivals::Constant(_) | Arrivals::Poisson(_) | Arrivals::Renewal { .. } | Arrivals::Users { .. }
     );
-    is_constant && workload.shape.is_none()
+    (is_constant && workload.shape.is_none()) || workload.recorded_sessions().is_some()
 }
 
 /// Intervals of one length that do not overlap, and the jobs that arrive in them.
@@ -364,9 +365,12 @@ fn tokens(scenario: &Scenario, workload: usize) -> f64 {
     sizes.prompt + sizes.completion
 }
 
-/// Returns the expected number of jobs that arrive before each of `edges`; of users, what they send if nothing is refused.
+/// Returns the expected number of jobs that arrive before each of `edges`; of users, what they send if nothing is refused, and of recorded
+/// sessions, what they send if their calls are spread evenly over the run.
 fn jobs_before(scenario: &Scenario, workload: &Workload, edges: &[Instant]) -> Vec<f64> {
-    rate::jobs_before(workload, scenario.duration, edges.iter().copied()).unwrap_or_else(|| {
+    let is_known = workload.recorded_sessions().is_none();
+    let before = || rate::jobs_before(workload, scenario.duration, edges.iter().copied());
+    is_known.then(before).flatten().unwrap_or_else(|| {
         let rate = offered_jobs_per_second_of(scenario, workload);
         edges.iter().map(|edge| rate * edge.as_secs_f64()).collect()
     })

@@ -26,6 +26,9 @@ mod requests;
 mod sample_cache;
 #[cfg(test)]
 mod session_laws;
+mod session_script;
+#[cfg(test)]
+mod session_trace_laws;
 mod sessions;
 mod zipf;
 

@@ -12,7 +12,7 @@ use crate::ids::WorkloadId;
 use crate::job::MIN_THINK_TIME;
 use crate::scenario::bursts::Bursts;
 use crate::scenario::rate::{ArrivalClock, Rate};
-use crate::scenario::{Arrivals, TraceRow, Workload};
+use crate::scenario::{Arrivals, RecordedSession, TraceRow, Workload};
 use provider::dist::Dist;
 use provider::{Instant, Nanos, RandomStream};
 use std::cmp::Reverse;
@@ -32,6 +32,8 @@ pub(super) enum Process {
     Batch { left: u64, due: VecDeque<Instant> },
     /// At the instants of a trace. `passed` counts the rows that have arrived.
     Trace { rows: Arc<Vec<TraceRow>>, passed: usize },
+    /// At the instants at which recorded sessions begin. `passed` counts those that have begun.
+    SessionTrace { sessions: Arc<Vec<RecordedSession>>, passed: usize },
 }
 
 /// The gaps between jobs in operational time.
@@ -58,7 +60,10 @@ impl Process {
                 let due = std::iter::repeat_n(*from, *workers as usize).collect();
                 Self::Batch { left: u64::from(*jobs), due }
             }
-            Arrivals::Trace { rows, .. } => Self::Trace { rows: Arc::clone(rows), passed: 0 },
+            Arrivals::Trace { rows, .. } => match workload.recorded_sessions() {
+                Some(trace) => Self::SessionTrace { sessions: Arc::clone(&trace.sessions), passed: 0 },
+                None => Self::Trace { rows: Arc::clone(rows), passed: 0 },
+            },
             Arrivals::Constant(_) => Self::rated(workload, duration, Spacing::Even),
             Arrivals::Poisson(_) | Arrivals::Ramp(..) | Arrivals::Steps { .. } => {
                 Self::rated(workload, duration, Spacing::Memoryless(stream))
@@ -100,6 +105,7 @@ impl Process {
             Self::Users { due, .. } => due.peek().map(|Reverse(at)| *at),
             Self::Batch { left, due } => due.front().filter(|_| *left > 0).copied(),
             Self::Trace { rows, passed } => rows.get(*passed).map(|row| row.at),
+            Self::SessionTrace { sessions, passed } => sessions.get(*passed).map(|session| session.at),
         }
     }
 
@@ -118,7 +124,7 @@ impl Process {
                 due.pop_front();
                 *left -= 1;
             }
-            Self::Trace { passed, .. } => *passed += 1,
+            Self::Trace { passed, .. } | Self::SessionTrace { passed, .. } => *passed += 1,
         }
     }
 

@@ -5,7 +5,7 @@ use super::laws::{scenario, workload};
 use crate::event::{EndReason, JobOutcome, TaskEvent, TaskOutcome};
 use crate::ids::WorkloadId;
 use crate::job::Arrival;
-use crate::scenario::{Arrivals, CachedPrompt, Scenario, Sessions, Workload};
+use crate::scenario::{Arrivals, CachedPrompt, DrawnSessions, Scenario, SessionContent, Sessions, Workload};
 use proptest::prelude::*;
 use provider::dist::Dist;
 use provider::{Instant, Nanos, RandomStream};
@@ -25,8 +25,8 @@ fn with(seed: u64, sessions: Sessions, completion: Dist) -> Scenario {
     scenario
 }
 
-fn sessions() -> Sessions {
-    Sessions {
+fn sessions() -> DrawnSessions {
+    DrawnSessions {
         turns: Dist::Exponential(2.0),
         think: Dist::Exponential(20.0),
         calls: Dist::Uniform { min: 1.0, max: 12.0 },
@@ -35,20 +35,23 @@ fn sessions() -> Sessions {
         first: Dist::Uniform { min: 500.0, max: 1500.0 },
         growth: Dist::Exponential(300.0),
         cached: 0.8,
-        deadline: None,
-        leave: 1.0,
     }
+}
+
+/// Sessions whose users wait as long as it takes, and leave if a task fails.
+fn patient(sessions: DrawnSessions) -> Sessions {
+    Sessions { content: SessionContent::Drawn(sessions), deadline: None, leave: 1.0 }
 }
 
 /// What happened in a run.
 #[derive(Default)]
-struct Outcome {
-    calls: Vec<Arrival>,
-    tasks: Vec<(Instant, TaskEvent)>,
+pub(super) struct Outcome {
+    pub(super) calls: Vec<Arrival>,
+    pub(super) tasks: Vec<(Instant, TaskEvent)>,
 }
 
 /// Runs a load whose calls take `service` seconds; a share of them fails. A call that is in flight at its deadline fails then.
-fn drive(scenario: &Scenario, seed: u64, service: &Dist, failing: f64) -> Outcome {
+pub(super) fn drive(scenario: &Scenario, seed: u64, service: &Dist, failing: f64) -> Outcome {
     let mut load = Load::new(scenario);
     let mut stream = RandomStream::new(seed, "service", 0);
     let mut in_flight: BinaryHeap<Reverse<(Instant, u64, u32, bool)>> = BinaryHeap::new();
@@ -90,7 +93,7 @@ proptest! {
     /// far as they go.
     #[test]
     fn what_sessions_draw_depends_on_no_reply(seed in 0u64..1000, fast in 0.01f64..1.0, failing in 0.0f64..0.2) {
-        let scenario = with(seed, sessions(), Dist::Exponential(80.0));
+        let scenario = with(seed, patient(sessions()), Dist::Exponential(80.0));
         let one = by_fingerprint(&drive(&scenario, 1, &Dist::Exponential(1.0), 0.0));
         let other = by_fingerprint(&drive(&scenario, 2, &Dist::Exponential(fast), 0.0));
         // Turns that would begin after the end of the run never do, so the two differ by the last turns only.
@@ -105,7 +108,7 @@ proptest! {
     /// No two calls have one fingerprint, also of different workloads.
     #[test]
     fn every_call_has_a_fingerprint_of_its_own(seed in any::<u64>()) {
-        let mut scenario = with(seed, sessions(), Dist::Exponential(80.0));
+        let mut scenario = with(seed, patient(sessions()), Dist::Exponential(80.0));
         scenario.workloads.push(scenario.workloads[0].clone());
         let mut load = Load::new(&scenario);
         let mut seen = std::collections::BTreeSet::new();
@@ -121,7 +124,7 @@ proptest! {
     fn every_task_ends_once_after_its_calls(
         seed in 0u64..1000, failing in 0.0f64..0.1, deadline in 2u64..60, leave in 0.0f64..1.0,
     ) {
-        let sessions = Sessions { deadline: Some(Nanos::from_secs(deadline)), leave, ..sessions() };
+        let sessions = Sessions { deadline: Some(Nanos::from_secs(deadline)), leave, ..patient(sessions()) };
         let outcome = drive(&with(seed, sessions, Dist::Exponential(80.0)), seed, &Dist::Exponential(0.5), failing);
         let (mut open, mut calls) = (BTreeMap::new(), 0);
         for (at, task) in &outcome.tasks {
@@ -152,7 +155,8 @@ fn the_averages_are_those_of_sessions_that_run_to_their_end() {
         (Dist::Exponential(2.0), Dist::Exponential(80.0)),
         (Dist::Uniform { min: 1.0, max: 4.0 }, Dist::log_normal(50.0, 0.95, 400.0)),
     ] {
-        let mut scenario = with(5, Sessions { turns, think: Dist::Constant(0.0), ..sessions() }, completion);
+        let mut scenario =
+            with(5, patient(DrawnSessions { turns, think: Dist::Constant(0.0), ..sessions() }), completion);
         scenario.duration = Nanos::HOUR * 20;
         let outcome = drive(&scenario, 1, &Dist::Constant(0.01), 0.0);
         let workload = &scenario.workloads[0];

@@ -11,15 +11,16 @@
 //! the task ends then as well. Then the user leaves or, with the share that stays, thinks and begins the next turn.
 //!
 //! Memory is by the sessions that have begun and not ended. All random streams are keyed by the number of the session in its
-//! workload and by the number of the turn, step or call in the session: no policy of the client changes what they draw.
+//! workload and by the number of the turn, step or call in the session: no policy of the client changes what they draw. What a session
+//! does, drawn or recorded, is in `session_script.rs`; recorded steps have one call.
 
 use super::process::Process;
-use super::requests::{RequestSpec, tokens, tokens_from};
+use super::requests::RequestSpec;
+use super::session_script::{CallTokens, Context, Drawn, Keys, Place, Script};
 use crate::event::{JobOutcome, TaskEnd, TaskEvent, TaskOutcome, TaskStart};
 use crate::ids::{JobId, TaskId, WorkloadId};
 use crate::job::MAX_TOKENS;
-use crate::scenario::{MAX_FAN_OUT, MAX_STEPS, MAX_TURNS, Scenario, Sessions, whole};
-use provider::dist::Dist;
+use crate::scenario::{Scenario, SessionContent, Sessions};
 use provider::random::{label_key, mix};
 use provider::{Instant, Nanos, RandomStream};
 use slab::Slab;
@@ -29,11 +30,16 @@ use std::collections::{BinaryHeap, VecDeque};
 /// The calls of one workload of sessions.
 #[derive(Clone, Debug)]
 pub(super) struct SessionLoad {
-    sessions: Sessions,
-    completion: Dist,
-    max_tokens: u32,
+    script: Script,
+    /// The time after which the user of a task leaves; `None`: never.
+    deadline: Option<Nanos>,
+    /// The share of users who end the session when a task did not succeed.
+    leave: f64,
     workload: WorkloadId,
-    keys: Keys,
+    /// The keys of sessions, of the users who leave, and of the provider's random streams.
+    session_key: u64,
+    leave_key: u64,
+    provider_key: u64,
     /// When sessions begin.
     process: Process,
     /// No turn begins at or after this instant.
@@ -55,25 +61,18 @@ pub(super) struct SessionLoad {
 /// A session that has begun.
 #[derive(Clone, Copy, Debug)]
 struct Session {
-    /// The key of its random streams.
-    key: u64,
-    /// The turns that it has, and the number of the current one, from 0.
+    /// The current step.
+    place: Place,
+    /// The turns of the session, and the steps of the current turn.
     turns: u32,
-    turn: u32,
-    /// The steps before the current turn.
-    steps_before: u32,
-    /// The steps of the current turn, and the number of the current one, from 0.
     steps: u32,
-    step: u32,
     /// The calls of the current step that have not been sent.
     unsent: u32,
     in_flight: u32,
     /// The calls made in the session, and of those the ones before the current turn.
     calls: u32,
     calls_before: u32,
-    /// The tokens of the next prompt, and of the prompt before.
-    context: u64,
-    prompt_before: u64,
+    context: Context,
     /// The tokens that the calls of the current step add.
     added: u64,
     task: TaskId,
@@ -100,19 +99,6 @@ enum State {
     Deadline,
 }
 
-/// The keys of random streams.
-#[derive(Clone, Copy, Debug)]
-struct Keys {
-    session: u64,
-    turn: u64,
-    think: u64,
-    leave: u64,
-    step: u64,
-    tool: u64,
-    call: u64,
-    provider: u64,
-}
-
 /// A call to be sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
@@ -129,21 +115,30 @@ impl SessionLoad {
     pub(super) fn new(scenario: &Scenario, id: WorkloadId, sessions: &Sessions, process: Process) -> Self {
         let (seed, workload) = (scenario.seed, &scenario.workloads[id.index()]);
         let key = |label: &str| mix(label_key(seed, label) ^ mix(u64::from(id.0)));
+        let script = match &sessions.content {
+            SessionContent::Drawn(drawn) => Script::Drawn(Box::new(Drawn {
+                sessions: drawn.clone(),
+                completion: workload.completion.clone(),
+                max_tokens: workload.max_tokens.unwrap_or(MAX_TOKENS),
+                keys: Keys {
+                    session: key("session"),
+                    turn: key("turn"),
+                    think: key("think"),
+                    step: key("step"),
+                    tool: key("tool"),
+                    call: key("call"),
+                },
+            })),
+            SessionContent::Recorded(trace) => Script::Recorded(trace.clone()),
+        };
         Self {
-            sessions: sessions.clone(),
-            completion: workload.completion.clone(),
-            max_tokens: workload.max_tokens.unwrap_or(MAX_TOKENS),
+            script,
+            deadline: sessions.deadline,
+            leave: sessions.leave,
             workload: id,
-            keys: Keys {
-                session: key("session"),
-                turn: key("turn"),
-                think: key("think"),
-                leave: key("leave"),
-                step: key("step"),
-                tool: key("tool"),
-                call: key("call"),
-                provider: key("world"),
-            },
+            session_key: key("session"),
+            leave_key: key("leave"),
+            provider_key: key("world"),
             process,
             end: Instant::ZERO + scenario.duration,
             begun: 0,
@@ -199,25 +194,20 @@ impl SessionLoad {
 
     /// Begins a session and schedules its first call, at `now`. Returns its index.
     fn begin(&mut self, now: Instant) -> u32 {
-        let key = mix(self.keys.session.wrapping_add(self.begun));
+        let key = self.script.key(self.session_key, self.begun);
+        let place = Place { key, session: self.begun, turn: 0, steps_before: 0, step: 0 };
         self.begun += 1;
         self.process.advance();
-        let mut stream = RandomStream::keyed(self.keys.session, key);
-        let turns = whole(self.sessions.turns.sample(&mut stream), MAX_TURNS);
-        let context = u64::from(tokens(self.sessions.first.sample(&mut stream)));
+        let (turns, first_prompt) = self.script.begin(&place);
         let session = Session {
-            key,
+            place,
             turns,
-            turn: 0,
-            steps_before: 0,
             steps: 0,
-            step: 0,
             unsent: 0,
             in_flight: 0,
             calls: 0,
             calls_before: 0,
-            context,
-            prompt_before: 0,
+            context: Context { next: first_prompt, before: 0 },
             added: 0,
             task: TaskId(0),
             scheduled: now,
@@ -239,21 +229,19 @@ impl SessionLoad {
 
     fn begin_turn(&mut self, now: Instant, index: usize, job: JobId) {
         let session = &mut self.going[index];
-        let mut stream =
-            RandomStream::keyed(self.keys.turn, session.key.wrapping_add(u64::from(session.turn)));
-        session.steps = whole(self.sessions.calls.sample(&mut stream), MAX_STEPS);
-        session.step = 0;
+        session.place.step = 0;
+        session.steps = self.script.steps(&session.place);
         session.calls_before = session.calls;
         session.has_failed = false;
         session.task = TaskId(self.next_task);
         self.next_task += self.task_stride;
         session.scheduled = now;
-        session.deadline = self.sessions.deadline.map_or(Instant::MAX, |deadline| now + deadline);
+        session.deadline = self.deadline.map_or(Instant::MAX, |deadline| now + deadline);
         let start = TaskStart {
             task: session.task,
             workload: self.workload,
             scheduled: now,
-            deadline: self.sessions.deadline.map(|_| session.deadline),
+            deadline: self.deadline.map(|_| session.deadline),
         };
         self.events.push_back((job, TaskEvent::Began(start)));
         self.begin_step(index);
@@ -261,8 +249,7 @@ impl SessionLoad {
 
     fn begin_step(&mut self, index: usize) {
         let session = &mut self.going[index];
-        let mut stream = RandomStream::keyed(self.keys.step, session.step_key());
-        session.unsent = whole(self.sessions.fan_out.sample(&mut stream), MAX_FAN_OUT);
+        session.unsent = self.script.fan_out(&session.place);
         session.added = 0;
         session.state = State::Calls;
     }
@@ -271,19 +258,16 @@ impl SessionLoad {
     fn call(&mut self, index: usize, origin: u32) -> Call {
         let session = &mut self.going[index];
         // Distinct within a session; of different sessions, two are equal with a probability of 2^-64.
-        let fingerprint = mix(session.key.wrapping_add(u64::from(session.calls)));
-        let mut stream = RandomStream::keyed(self.keys.call, fingerprint);
-        let completion_tokens = tokens(self.completion.sample(&mut stream));
-        let growth = tokens_from(0.0, self.sessions.growth.sample(&mut stream));
-        session.added += u64::from(completion_tokens.min(self.max_tokens)) + u64::from(growth);
-        let prompt_tokens = at_most(session.context);
-        let found = self.sessions.cached * f64::from(at_most(session.prompt_before));
+        let fingerprint = mix(session.place.key.wrapping_add(u64::from(session.calls)));
+        let CallTokens { prompt, cached, completion, growth } =
+            self.script.tokens(&session.place, fingerprint, session.context);
+        session.added += growth;
         let request = RequestSpec {
             fingerprint,
-            prompt_tokens,
-            cached_tokens: tokens_from(0.0, found).min(prompt_tokens),
-            completion_tokens,
-            draw: mix(self.keys.provider ^ fingerprint),
+            prompt_tokens: prompt,
+            cached_tokens: cached,
+            completion_tokens: completion,
+            draw: mix(self.provider_key ^ fingerprint),
         };
         Call { request, deadline: session.deadline, origin }
     }
@@ -302,14 +286,13 @@ impl SessionLoad {
             let outcome = if is_over { TaskOutcome::Abandoned } else { TaskOutcome::Failed };
             return self.end_task(now, origin, outcome);
         }
-        session.prompt_before = session.context;
-        session.context += session.added;
-        if session.step + 1 == session.steps {
+        session.context =
+            Context { next: session.context.next + session.added, before: session.context.next };
+        if session.place.step + 1 == session.steps {
             return self.end_task(now, origin, TaskOutcome::Succeeded);
         }
-        let mut stream = RandomStream::keyed(self.keys.tool, session.step_key());
-        session.step += 1;
-        let next = now + Nanos::from_secs_f64(self.sessions.tool_time.sample(&mut stream));
+        let next = now + self.script.tool_time(&session.place);
+        session.place.step += 1;
         session.state = if next < session.deadline { State::Step } else { State::Deadline };
         let at = next.min(session.deadline);
         self.schedule(at, origin);
@@ -327,14 +310,13 @@ impl SessionLoad {
             calls: session.calls - session.calls_before,
         };
         self.events.push_back((session.last_job, TaskEvent::Ended(end)));
-        let turn_key = session.key.wrapping_add(u64::from(session.turn));
-        session.steps_before += session.steps;
-        session.turn += 1;
-        let draw = |key| RandomStream::keyed(key, turn_key);
-        let leaves = outcome != TaskOutcome::Succeeded && draw(self.keys.leave).unit() < self.sessions.leave;
-        let think = Nanos::from_secs_f64(self.sessions.think.sample(&mut draw(self.keys.think)));
-        let next = now + think;
-        if leaves || session.turn == session.turns || next >= self.end {
+        let mut leaving = RandomStream::keyed(self.leave_key, session.place.turn_key());
+        let leaves = outcome != TaskOutcome::Succeeded && leaving.unit() < self.leave;
+        let is_last = session.place.turn + 1 == session.turns;
+        let next = if is_last { now } else { now + self.script.think(&session.place) };
+        session.place.steps_before += session.steps;
+        session.place.turn += 1;
+        if leaves || is_last || next >= self.end {
             self.going.remove(origin as usize);
             self.process.finished(now);
         } else {
@@ -347,16 +329,4 @@ impl SessionLoad {
     pub(super) fn pop_event(&mut self) -> Option<(JobId, TaskEvent)> {
         self.events.pop_front()
     }
-}
-
-impl Session {
-    /// Returns the key of the random streams of the current step.
-    fn step_key(&self) -> u64 {
-        self.key.wrapping_add(u64::from(self.steps_before + self.step))
-    }
-}
-
-/// Returns a number of tokens, at most [`MAX_TOKENS`].
-fn at_most(tokens: u64) -> u32 {
-    u32::try_from(tokens).unwrap_or(MAX_TOKENS).min(MAX_TOKENS)
 }

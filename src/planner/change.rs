@@ -3,8 +3,8 @@
 use super::plan::ChangeKind;
 use crate::ids::{ClientId, TargetId};
 use crate::scenario::{
-    Arrivals, Cache, Client, Concurrency, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario, Shape,
-    Step, Target, TraceRow, Workload,
+    Arrivals, Cache, Client, Concurrency, Jitter, KnownLimit, MAX_ROUTE_TARGETS, Pace, Pick, Scenario,
+    SessionContent, Shape, Step, Target, TraceRow, Workload,
 };
 use provider::Nanos;
 use provider::config::{AccountConfig, Config, ModelConfig};
@@ -267,11 +267,18 @@ fn add_other_model(scenario: &mut Scenario, provider: u16, model: u16) {
 /// Scales the prompts of a workload by `share`, in `(0, 1]`.
 fn shorten(workload: &mut Workload, share: f64) {
     debug_assert!(share > 0.0 && share <= 1.0, "invariant: prompts are shortened, found {share}");
-    if let Some(sessions) = &mut workload.sessions {
-        for tokens in [&mut sessions.first, &mut sessions.growth] {
-            *tokens = scaled(tokens, share);
+    match workload.sessions.as_mut().map(|sessions| &mut sessions.content) {
+        Some(SessionContent::Drawn(drawn)) => {
+            for tokens in [&mut drawn.first, &mut drawn.growth] {
+                *tokens = scaled(tokens, share);
+            }
+            return workload.update_sizes();
         }
-        return workload.update_sizes();
+        Some(SessionContent::Recorded(trace)) => {
+            trace.shorten_prompts(share);
+            workload.update_sizes();
+        }
+        None => {}
     }
     workload.prompt = scaled(&workload.prompt, share);
     if let Arrivals::Trace { rows, .. } = &mut workload.arrivals {

@@ -49,6 +49,7 @@ pub(super) fn sentence(note: &Note) -> String {
             )
         }
         Note::Trace { .. } => trace(note),
+        Note::SessionTrace { .. } => session_trace(note),
         Note::LastStep { workload, at_s, run_s } => format!(
             "the last step of {workload}, at {}, lasts for the other {} of the run; `every: 1d` in `arrivals` repeats the steps each day",
             moment(*at_s, &RunTime::of_start(*run_s, "")),
@@ -113,11 +114,7 @@ fn trace(note: &Note) -> String {
     else {
         return String::new();
     };
-    let times = match unit {
-        Some(TraceUnit::Seconds) => " (its times read as seconds)",
-        Some(TraceUnit::Milliseconds) => " (its times read as milliseconds)",
-        None => "",
-    };
+    let times = unit_of_times(*unit);
     let mut text = format!(
         "{workload} replays {} of a trace of {} recorded over {}{times}",
         plural(*replayed, "request"),
@@ -146,6 +143,56 @@ fn trace(note: &Note) -> String {
         text += &part;
     }
     text
+}
+
+/// Says what a workload replays of a trace of sessions, how its times were read, and what was left out.
+fn session_trace(note: &Note) -> String {
+    let Note::SessionTrace {
+        workload,
+        replayed,
+        replayed_calls,
+        recorded,
+        recorded_calls,
+        length_s,
+        unit,
+        dropped_by_rate,
+        after_end,
+        failed_calls,
+        empty,
+        overlapping,
+    } = note
+    else {
+        return String::new();
+    };
+    let mut text = format!(
+        "{workload} replays {} with {} of a trace of {} with {} recorded over {}{}",
+        plural(*replayed, "session"),
+        plural(*replayed_calls, "call"),
+        count(*recorded),
+        count(*recorded_calls),
+        duration(*length_s),
+        unit_of_times(*unit)
+    );
+    let parts = [
+        ("dropped by `rate`", *dropped_by_rate, "session"),
+        ("after the end of the run", *after_end, "session"),
+        ("without a call that succeeded and states its prompt tokens", *empty, "session"),
+        ("left out because they failed or state no prompt tokens", *failed_calls, "call"),
+        ("replayed without a gap because they overlap with one before", *overlapping, "call"),
+    ];
+    for (what, number, noun) in parts.into_iter().filter(|(_, number, _)| *number > 0) {
+        text += &format!("; {what}: {}", plural(number, noun));
+    }
+    text
+}
+
+/// Says how the times of a trace were read; empty if they are dates.
+fn unit_of_times(unit: Option<TraceUnit>) -> &'static str {
+    match unit {
+        Some(TraceUnit::Seconds) => " (its times read as seconds)",
+        Some(TraceUnit::Milliseconds) => " (its times read as milliseconds)",
+        None => "",
+    }
 }
 
 /// Says that a share of the jobs of a workload can never be served, without final punctuation.

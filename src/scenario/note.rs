@@ -84,6 +84,34 @@ pub enum Note {
         #[serde(default)]
         without_completion: u64,
     },
+    /// What a workload replays of a trace of sessions.
+    SessionTrace {
+        /// The workload.
+        workload: String,
+        /// The sessions that are replayed.
+        replayed: u64,
+        /// Their calls, if every task succeeds and none begins after the end of the run.
+        replayed_calls: u64,
+        /// The sessions in the file.
+        recorded: u64,
+        /// The calls in the file.
+        recorded_calls: u64,
+        /// The time from the first call of the file to the last, in seconds, as recorded.
+        length_s: f64,
+        /// The unit of the times in the file; `None` if they are dates.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unit: Option<TraceUnit>,
+        /// The sessions that `rate` drops.
+        dropped_by_rate: u64,
+        /// The kept sessions that begin after the end of the run.
+        after_end: u64,
+        /// The calls of the file that failed or state no prompt tokens, and are not replayed.
+        failed_calls: u64,
+        /// The sessions of the file without any other call.
+        empty: u64,
+        /// The other calls of the file that were sent before a call before them had ended, and are replayed one after another.
+        overlapping: u64,
+    },
     /// The steps of a workload are within the first day of a run of several days, and do not repeat.
     LastStep {
         /// The workload.

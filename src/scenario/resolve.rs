@@ -1,12 +1,11 @@
 //! Resolves names to ids: looks up every target, route and trace of a [`Spec`], reports those that do not exist, and makes
 //! the [`Scenario`].
 
+mod traces;
+
 use super::diagnostics::{Diagnostics, Name};
 use super::resolved::{Arrivals, Client, MAX_ROUTE_TARGETS, Offers, Route, Scenario, Step, Target, Workload};
-use super::spec::{
-    ArrivalsSpec, ProviderSpec, RouteSpec, SessionsSpec, Spec, StepSpec, TraceSpec, WorkloadSpec,
-};
-use super::trace::{Trace, TraceOptions};
+use super::spec::{ArrivalsSpec, ProviderSpec, RouteSpec, Spec, StepSpec, WorkloadSpec};
 use super::trace_cache::TraceCache;
 use super::unknown_target::{retired_model, unknown_account, unknown_model, unknown_provider};
 use super::{KnownLimit, Note};
@@ -18,7 +17,8 @@ use provider::dist::Dist;
 use provider::units::{ParseError, print_duration};
 use provider::{Instant, Nanos};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use traces::{trace_files, trace_note};
 
 /// Builds the scenario. Whatever cannot be resolved is reported to `diagnostics` and left out, so the scenario is valid
 /// only if nothing was reported.
@@ -86,15 +86,6 @@ pub(super) fn resolve(
     let late_answers: Vec<_> = scenario.late_answer_notes().collect();
     scenario.notes.extend(late_answers);
     scenario
-}
-
-/// Returns the paths of the traces of workloads.
-fn trace_files(workloads: &[WorkloadSpec], base_dir: Option<&Path>) -> Vec<PathBuf> {
-    let path = |workload: &WorkloadSpec| match &workload.arrivals {
-        Some(ArrivalsSpec::Trace(trace)) => Some(base_dir?.join(&trace.file.text)),
-        _ => None,
-    };
-    workloads.iter().filter_map(path).collect()
 }
 
 /// The targets that routes name, numbered in the order of their first use.
@@ -211,21 +202,20 @@ impl WorkloadResolver<'_> {
             let help = format!("begin before {}, or raise `duration`", print_duration(self.duration));
             self.diagnostics.report_at(&spec.name.at, what, help);
         }
-        let (sessions, arrivals, shape) = match spec.sessions {
-            Some(SessionsSpec { sessions, arrivals, shape }) => (Some(Box::new(sessions?)), arrivals, shape),
-            None => (None, spec.arrivals, spec.shape),
-        };
-        let arrivals = match arrivals {
-            Some(ArrivalsSpec::Known(arrivals)) => Some(arrivals),
-            Some(ArrivalsSpec::Trace(trace)) => self.trace(&trace),
-            None => None,
+        let shape = spec.sessions.as_ref().map_or(spec.shape, |sessions| sessions.shape.clone());
+        let (arrivals, sessions) = match spec.sessions {
+            Some(sessions) => {
+                let (arrivals, sessions) = self.sessions(sessions)?;
+                (arrivals, Some(sessions))
+            }
+            None => self.arrivals(spec.arrivals, &spec.cached_prompt)?,
         };
         let mut workload = Workload {
             name: spec.name.text,
             route: route?,
             client: client?,
-            arrivals: arrivals?,
-            sessions,
+            arrivals,
+            sessions: sessions.map(Box::new),
             shape,
             clock: self.clock.clone(),
             prompt: spec.prompt,
@@ -279,52 +269,6 @@ impl WorkloadResolver<'_> {
         }
         found.map(|index| ClientId(to_u16(index)))
     }
-
-    fn trace(&self, spec: &TraceSpec) -> Option<Arrivals> {
-        let report = |what: String, help: &str| {
-            self.diagnostics.report_at(&spec.file.at, what, help);
-            None
-        };
-        let Some(base_dir) = self.base_dir else {
-            let what = "paths of traces are relative to the scenario file, and this scenario has none";
-            return report(what.into(), "save the scenario to a file");
-        };
-        let options = TraceOptions {
-            columns: spec.columns.clone(),
-            unit: spec.unit,
-            kept_share: spec.rate,
-            speed: spec.speed,
-            seed: self.seed,
-            end: Some(self.duration),
-        };
-        match self.traces.read(&base_dir.join(&spec.file.text), &options) {
-            Ok(trace) if trace.rows.is_empty() => report(
-                "`rate` keeps no request of this trace within the duration".into(),
-                "keep a larger `rate`, or run for longer",
-            ),
-            Ok(Trace { rows, recorded }) => Some(Arrivals::Trace { rows, recorded }),
-            Err(error) => report(
-                error,
-                "give the path of an Azure CSV, a BurstGPT CSV or a Mooncake JSONL, relative to the scenario, or name the three columns of \
-                 another CSV or of JSON lines: `columns: {time: time, prompt: prompt_tokens, completion: completion_tokens}`",
-            ),
-        }
-    }
-}
-
-/// Returns a note on what a workload replays of its trace; `None` if it has none.
-fn trace_note(workload: &Workload) -> Option<Note> {
-    let Arrivals::Trace { rows, recorded } = &workload.arrivals else { return None };
-    Some(Note::Trace {
-        workload: workload.name.clone(),
-        replayed: rows.len() as u64,
-        recorded: recorded.rows,
-        length_s: recorded.length.as_secs_f64(),
-        unit: recorded.unit,
-        dropped_by_rate: recorded.dropped_by_rate,
-        after_end: recorded.after_end,
-        without_completion: recorded.without_completion,
-    })
 }
 
 /// Returns a note on steps that describe one day in a run of at least two; `None` if there are none.

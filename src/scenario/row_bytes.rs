@@ -6,22 +6,27 @@ use std::rc::Rc;
 
 /// The maximum number of bytes that are read for a row. A buffer reads ahead, so some of them may belong to the next row.
 /// Rows of Mooncake traces list the hashes of their prefix blocks: a few kilobytes.
-const MAX_ROW_BYTES: usize = 1 << 20;
+pub(super) const MAX_ROW_BYTES: usize = 1 << 20;
 
-/// The bytes that may still be read for the current row. Clones share the count.
+/// The bytes that may still be read for the current row, and its maximum. Clones share both.
 #[derive(Clone, Debug)]
-pub(super) struct RowBytesLeft(Rc<Cell<usize>>);
+pub(super) struct RowBytesLeft(Rc<Cell<(usize, usize)>>);
 
 impl Default for RowBytesLeft {
     fn default() -> Self {
-        Self(Rc::new(Cell::new(MAX_ROW_BYTES)))
+        Self(Rc::new(Cell::new((MAX_ROW_BYTES, MAX_ROW_BYTES))))
     }
 }
 
 impl RowBytesLeft {
     /// Restores the full number, for the next row.
     pub(super) fn begin_row(&self) {
-        self.0.set(MAX_ROW_BYTES);
+        self.begin_row_of(MAX_ROW_BYTES);
+    }
+
+    /// Sets the number to `max`, for the next row.
+    pub(super) fn begin_row_of(&self, max: usize) {
+        self.0.set((max, max));
     }
 }
 
@@ -41,11 +46,12 @@ impl<R: Read> RowBoundReader<R> {
 impl<R: Read> Read for RowBoundReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.text.read(buffer)?;
-        let left = self.bytes_left.0.get().checked_sub(read).ok_or_else(|| {
-            let text = format!("a row is longer than {} MiB", MAX_ROW_BYTES >> 20);
+        let (left, max) = self.bytes_left.0.get();
+        let left = left.checked_sub(read).ok_or_else(|| {
+            let text = format!("a row is longer than {} MiB", max >> 20);
             io::Error::new(io::ErrorKind::InvalidData, text)
         })?;
-        self.bytes_left.0.set(left);
+        self.bytes_left.0.set((left, max));
         Ok(read)
     }
 }

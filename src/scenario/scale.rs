@@ -2,17 +2,19 @@
 //!
 //! Two loads are comparable because they share their random draws: except for traces, the n-th job of a workload has the
 //! same sizes at every multiple, and gaps are drawn in operational time and divided by the multiple: their coefficient of variation stays. A trace is
-//! thinned or repeated row by row; a larger multiple keeps every row that a smaller one keeps.
+//! thinned or repeated row by row, and one of sessions session by session; a larger multiple keeps every row and every session that a
+//! smaller one keeps.
 
-use super::{Arrivals, Scenario, TraceRow};
-use provider::random::label_key;
+use super::{Arrivals, RecordedSession, Scenario, SessionContent, TraceRow, Workload};
+use provider::random::{label_key, mix};
 use provider::{Instant, RandomStream};
 use std::sync::Arc;
 
 impl Scenario {
     /// Returns this scenario at `multiple` times its load. Rates, jobs per burst or batch and users are multiplied, all but rates to
     /// the nearest whole number, at least one unless they are zero. Each row of a trace occurs on average `multiple` times:
-    /// first at its own time, further copies uniformly at random until the next row (copies of the last row at its time).
+    /// first at its own time, further copies uniformly at random until the next row (copies of the last row at its time). Recorded
+    /// sessions are repeated in this way as a whole.
     /// Everything else stays as it is.
     ///
     /// # Panics
@@ -25,9 +27,33 @@ impl Scenario {
         );
         let mut scenario = self.clone();
         for (index, workload) in (0..).zip(&mut scenario.workloads) {
-            workload.arrivals.scale(multiple, label_key(self.seed, "copies").wrapping_add(index));
+            let seed = label_key(self.seed, "copies").wrapping_add(index);
+            if !workload.scale_sessions(multiple, seed, Instant::ZERO + self.duration) {
+                workload.arrivals.scale(multiple, seed);
+            }
         }
         scenario
+    }
+}
+
+impl Workload {
+    /// Repeats the recorded sessions `multiple` times on average, and updates the rows of their calls, of which those at or after `end`
+    /// are left out. Returns `false` if the sessions are not recorded.
+    fn scale_sessions(&mut self, multiple: f64, seed: u64, end: Instant) -> bool {
+        let Some(SessionContent::Recorded(trace)) = self.sessions.as_mut().map(|it| &mut it.content) else {
+            return false;
+        };
+        // The first copy is the session itself; the numbers of two others are equal with a probability of 2^-64.
+        let copy = |session: &RecordedSession, at, copy: u64| RecordedSession {
+            at,
+            id: if copy == 0 { session.id } else { mix(session.id ^ mix(copy)) },
+            ..*session
+        };
+        trace.sessions = Arc::new(repeated(&trace.sessions, (multiple, seed), |session| session.at, copy));
+        if let Arrivals::Trace { rows, .. } = &mut self.arrivals {
+            *rows = Arc::new(trace.rows(end));
+        }
+        true
     }
 }
 
@@ -54,21 +80,32 @@ fn scaled_count(count: u32, multiple: f64) -> u32 {
     (libm::round(f64::from(count) * multiple) as u32).max(count.min(1))
 }
 
-/// Repeats each row `multiple` times on average: the k-th copy exists if `k + u < multiple`, with `u` uniform per row.
 fn repeated_rows(rows: &[TraceRow], multiple: f64, seed: u64) -> Vec<TraceRow> {
-    let next_times = rows.iter().skip(1).map(|row| row.at).chain(rows.last().map(|row| row.at));
+    repeated(rows, (multiple, seed), |row| row.at, |row, at, _| TraceRow { at, ..*row })
+}
+
+/// Repeats each item `multiple` times on average: the k-th copy exists if `k + u < multiple`, with `u` uniform per item. `copy`
+/// returns the k-th copy at another instant.
+fn repeated<T>(
+    items: &[T],
+    (multiple, seed): (f64, u64),
+    at: impl Fn(&T) -> Instant,
+    copy: impl Fn(&T, Instant, u64) -> T,
+) -> Vec<T> {
+    let next_times = items.iter().skip(1).map(&at).chain(items.last().map(&at));
     let mut all = Vec::new();
-    for (number, (row, next)) in (0u64..).zip(rows.iter().zip(next_times)) {
+    for (number, (item, next)) in (0u64..).zip(items.iter().zip(next_times)) {
         let mut stream = RandomStream::keyed(seed, number);
         let mut threshold = stream.unit();
-        let mut at = row.at;
+        let (mut instant, mut copies) = (at(item), 0);
         while threshold < multiple {
-            all.push(TraceRow { at, ..*row });
-            at = interpolated(row.at, next, stream.unit());
+            all.push(copy(item, instant, copies));
+            instant = interpolated(at(item), next, stream.unit());
             threshold += 1.0;
+            copies += 1;
         }
     }
-    all.sort_by_key(|row| row.at);
+    all.sort_by_key(at);
     all
 }
 

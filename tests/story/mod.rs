@@ -32,6 +32,7 @@ mod renewal;
 mod route_order;
 mod routing;
 mod rules;
+mod session_trace;
 mod sessions;
 mod slots;
 mod start;

@@ -82,7 +82,12 @@ pub fn plain_client(scenario: &Scenario, models: &ModelNames) -> Scenario {
         targets: scenario.routes.iter().zip(0..).map(target).collect(),
         routes: scenario.routes.iter().zip(0..).map(route).collect(),
         clients: scenario.clients.iter().map(sending_once).collect(),
-        notes: scenario.notes.iter().filter(|note| matches!(note, Note::Trace { .. })).cloned().collect(),
+        notes: scenario
+            .notes
+            .iter()
+            .filter(|note| matches!(note, Note::Trace { .. } | Note::SessionTrace { .. }))
+            .cloned()
+            .collect(),
         what_if: Vec::new(),
         offers: Offers::default(),
         ..scenario.clone()

@@ -301,14 +301,26 @@ fn workload_lines(
         "{} on route {route}{client}: {}{}{}{priority}",
         workload.name,
         if workload.sessions.is_some() { "sessions, " } else { "" },
-        arrivals::arrivals(&workload.arrivals),
+        match workload.recorded_sessions() {
+            Some(trace) => format!("{} recorded", trace.sessions.len()),
+            None => arrivals::arrivals(&workload.arrivals),
+        },
         shape.unwrap_or_default()
     )];
     let bound = workload.max_tokens.map(|max| format!(", max_tokens {max}")).unwrap_or_default();
     let bound = bound + &cut_answers(workload, cut_share);
     if let Some(sessions) = &workload.sessions {
         lines.extend(sessions::lines(sessions));
-        lines.push(format!("  completion {} tokens{bound}", dist(&workload.completion, &print_number)));
+        match sessions.drawn() {
+            Some(_) => {
+                lines.push(format!(
+                    "  completion {} tokens{bound}",
+                    dist(&workload.completion, &print_number)
+                ));
+            }
+            None if bound.is_empty() => {}
+            None => lines.push(format!("  completions as recorded{bound}")),
+        }
         return lines;
     }
     if matches!(workload.arrivals, Arrivals::Trace { .. }) {

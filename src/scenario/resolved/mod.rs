@@ -7,6 +7,7 @@ mod caller;
 mod client;
 mod engines;
 mod offer;
+mod session_trace;
 mod sessions;
 mod shape;
 mod upstream;
@@ -19,7 +20,8 @@ pub use client::{
 };
 pub use engines::MAX_ENGINES;
 pub use offer::{MAX_OFFER_SETS, Offer, OfferStart, OfferVariant, Offers, OwnedCounts, offer_sets};
-pub use sessions::{MAX_FAN_OUT, MAX_STEPS, MAX_TURNS, Sessions, whole};
+pub use session_trace::{RecordedCall, RecordedSession, RecordedTurn, SessionTrace};
+pub use sessions::{DrawnSessions, MAX_FAN_OUT, MAX_STEPS, MAX_TURNS, SessionContent, Sessions, whole};
 pub use shape::Shape;
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
@@ -207,7 +209,8 @@ pub struct Workload {
     pub route: RouteId,
     /// The client that handles its jobs.
     pub client: ClientId,
-    /// When they arrive; with [`Self::sessions`], when those begin.
+    /// When they arrive; with [`Self::sessions`], when those begin. With recorded sessions, the rows are the calls at their recorded
+    /// instants: for arithmetic on independent jobs.
     pub arrivals: Arrivals,
     /// The sessions whose calls are the jobs; `None` if the jobs do not depend on each other.
     pub sessions: Option<Box<Sessions>>,
@@ -238,24 +241,42 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Returns the mean number of jobs per arrival: one, or the calls of a session.
+    /// Returns the mean number of jobs per arrival: one, or the calls of a session. The arrivals of recorded sessions are their calls.
     #[must_use]
     pub fn jobs_per_arrival(&self) -> f64 {
-        self.sessions.as_ref().map_or(1.0, |sessions| sessions.calls_per_session())
+        self.drawn_sessions().map_or(1.0, DrawnSessions::calls_per_session)
+    }
+
+    /// Returns the sessions if they are drawn from distributions.
+    #[must_use]
+    pub fn drawn_sessions(&self) -> Option<&DrawnSessions> {
+        self.sessions.as_ref()?.drawn()
+    }
+
+    /// Returns the sessions if they are recorded.
+    #[must_use]
+    pub fn recorded_sessions(&self) -> Option<&SessionTrace> {
+        self.sessions.as_ref()?.recorded()
     }
 
     /// Returns the prompts below which no prompt is: the first ones of sessions, whose contexts grow, or all.
     #[must_use]
     pub fn first_prompt(&self) -> &Dist {
-        self.sessions.as_ref().map_or(&self.prompt, |sessions| &sessions.first)
+        self.drawn_sessions().map_or(&self.prompt, |sessions| &sessions.first)
     }
 
     /// Sets the sizes of independent jobs that correspond to the sessions, after a change of either; without sessions it has no
-    /// effect.
+    /// effect. The prompts and completions of recorded sessions are those of the rows.
     pub(crate) fn update_sizes(&mut self) {
-        if let Some(sessions) = &self.sessions {
-            let calls = sessions.as_independent(&self.completion, self.max_tokens);
-            (self.prompt, self.cached_prompt) = (calls.prompt, calls.cached_prompt);
+        match self.sessions.as_ref().map(|sessions| &sessions.content) {
+            Some(SessionContent::Drawn(drawn)) => {
+                let calls = drawn.as_independent(&self.completion, self.max_tokens);
+                (self.prompt, self.cached_prompt) = (calls.prompt, calls.cached_prompt);
+            }
+            Some(SessionContent::Recorded(trace)) => {
+                self.cached_prompt = CachedPrompt::Share(trace.cached_share());
+            }
+            None => {}
         }
     }
 }

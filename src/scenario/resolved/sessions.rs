@@ -3,7 +3,7 @@
 //! The averages are for arithmetic that knows only independent calls. They are expectations over sessions that run to their
 //! end: a task that fails ends its session earlier.
 
-use super::CachedPrompt;
+use super::{CachedPrompt, SessionTrace};
 use crate::job::MAX_TOKENS;
 use crate::stats::mean_within;
 use provider::dist::Dist;
@@ -17,9 +17,58 @@ pub const MAX_STEPS: u32 = 1_000;
 /// The most calls of a step; samples are clamped to it.
 pub const MAX_FAN_OUT: u32 = 100;
 
-/// What a session does. Counts are rounded to whole numbers from 1, times are in seconds, tokens are rounded to whole numbers.
+/// Sessions, and when their users leave.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sessions {
+    /// What a session does.
+    pub content: SessionContent,
+    /// The time after which the user of a task leaves; `None`: never.
+    pub deadline: Option<Nanos>,
+    /// The share of users who end the session when a task did not succeed, in `0..=1`.
+    pub leave: f64,
+}
+
+/// What the sessions of a workload do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionContent {
+    /// Drawn from distributions.
+    Drawn(DrawnSessions),
+    /// Replayed from a trace; the arrivals of the workload are the rows of this trace.
+    Recorded(SessionTrace),
+}
+
+impl Sessions {
+    /// Returns the mean number of calls of a task, which is a turn.
+    #[must_use]
+    pub fn calls_per_task(&self) -> f64 {
+        match &self.content {
+            SessionContent::Drawn(drawn) => drawn.calls_per_task(),
+            SessionContent::Recorded(trace) => trace.calls_per_task(),
+        }
+    }
+
+    /// Returns the distributions from which sessions are drawn; `None` if they are recorded.
+    #[must_use]
+    pub fn drawn(&self) -> Option<&DrawnSessions> {
+        match &self.content {
+            SessionContent::Drawn(drawn) => Some(drawn),
+            SessionContent::Recorded(_) => None,
+        }
+    }
+
+    /// Returns the sessions if they are recorded.
+    #[must_use]
+    pub fn recorded(&self) -> Option<&SessionTrace> {
+        match &self.content {
+            SessionContent::Drawn(_) => None,
+            SessionContent::Recorded(trace) => Some(trace),
+        }
+    }
+}
+
+/// What a session does. Counts are rounded to whole numbers from 1, times are in seconds, tokens are rounded to whole numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DrawnSessions {
     /// Turns of a session. Each is a task.
     pub turns: Dist,
     /// The time between the end of a task and the next turn of its session.
@@ -36,10 +85,6 @@ pub struct Sessions {
     pub growth: Dist,
     /// The share of the previous prompt that the provider finds in its prefix cache, in `0..=1`.
     pub cached: f64,
-    /// The time after which the user of a task leaves; `None`: never.
-    pub deadline: Option<Nanos>,
-    /// The share of users who end the session when a task did not succeed, in `0..=1`.
-    pub leave: f64,
 }
 
 /// The calls of a session as independent calls of a workload with the same averages.
@@ -71,7 +116,7 @@ const SESSIONS: u32 = 4_096;
 /// The number of values of that distribution.
 const VALUES: f64 = 64.0;
 
-impl Sessions {
+impl DrawnSessions {
     /// Returns the mean number of calls of a session.
     #[must_use]
     pub fn calls_per_session(&self) -> f64 {

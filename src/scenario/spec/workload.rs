@@ -3,7 +3,7 @@
 use super::arrivals::{ArrivalsSpec, arrivals};
 use super::caller::priority;
 use super::dist::dist;
-use super::sessions::{SessionsSpec, sessions};
+use super::sessions::{self, SessionsSpec, sessions};
 use super::shape::shape;
 use crate::job::Priority;
 use crate::scenario::diagnostics::{Diagnostics, Location, Name};
@@ -51,8 +51,9 @@ pub(in crate::scenario) struct WorkloadSpec {
 pub(super) fn workload(value: &Value, clock: &LocalClock, diagnostics: &Diagnostics) -> Option<WorkloadSpec> {
     let fields = value.fields()?;
     let in_arrivals = fields.fields("arrivals");
-    if !fields.is_given("sessions") {
-        let is_trace = in_arrivals.is_some_and(|fields| fields.is_given("trace"));
+    let is_trace = in_arrivals.is_some_and(|fields| fields.is_given("trace"))
+        || fields.fields("sessions").is_some_and(sessions::is_trace);
+    if is_trace || !fields.is_given("sessions") {
         check_token_sources(fields, is_trace, diagnostics);
     }
     let tokens = |word: &str| fields.get(word).and_then(|value| dist(value, diagnostics));

@@ -3,48 +3,42 @@
 //! Mooncake counts milliseconds, Bailian seconds, with the same members. The first row decides: a fraction or Bailian's
 //! `chat_id` means seconds. If the first row implies milliseconds, a later fraction is an error. `unit:` overrides this.
 
-use super::{BYTE_ORDER_MARK, Sample, TraceColumns, TraceOptions, TraceUnit};
+use super::lines::Lines;
+use super::{Sample, TraceColumns, TraceOptions, TraceUnit};
 use crate::scenario::TraceRow;
-use crate::scenario::row_bytes::RowBytesLeft;
+use crate::scenario::row_bytes::MAX_ROW_BYTES;
 use provider::calendar::{UnixTime, parse_decimal};
 use provider::{Instant, Nanos};
 use serde_json::{Map, Value};
 use std::io::BufRead;
 
-/// Reads the rows of a text into `sample`.
+/// Reads the rows from the current line of a text into `sample`.
 pub(super) fn read(
-    mut text: impl BufRead,
-    bytes_left: &RowBytesLeft,
+    lines: &mut Lines<'_, impl BufRead>,
     options: &TraceOptions,
     sample: &mut Sample,
 ) -> Result<(), String> {
     let members = Members::of(options.columns.as_ref());
-    let (mut line, mut bytes) = (String::new(), 0u64);
-    for number in 1u64.. {
-        line.clear();
-        bytes_left.begin_row();
-        let read =
-            text.read_line(&mut line).map_err(|error| format!(":{number}: cannot be read: {error}"))?;
-        if read == 0 {
-            break;
-        }
-        bytes += read as u64;
-        let content = line.trim_start_matches(BYTE_ORDER_MARK).trim();
-        if content.is_empty() {
-            continue;
-        }
-        let row = serde_json::from_str::<Map<String, Value>>(content)
+    loop {
+        let row = serde_json::from_str::<Map<String, Value>>(lines.content())
             .map_err(|error| error.to_string())
             .and_then(|object| members.row(&object, options.unit, sample));
         let row = row.map_err(|error| {
             // Before the first valid row, the file may not be a trace at all: the error shows none of its content.
-            let error = if sample.rows_read > 0 { format!(": {error}") } else { String::new() };
+            let error = match members {
+                _ if sample.rows_read > 0 => format!(": {error}"),
+                Members::Mooncake => ", or a session with `turns`".to_owned(),
+                Members::Named(_) => String::new(),
+            };
             let [time, prompt, completion] = members.names();
+            let number = lines.number;
             format!(":{number}: expected an object with `{time}`, whole `{prompt}` and `{completion}`{error}")
         })?;
-        sample.add(row, bytes)?;
+        sample.add(row, lines.bytes)?;
+        if !lines.advance(MAX_ROW_BYTES)? {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// The names of the members of a row.

@@ -6,22 +6,30 @@
 //!  TIMESTAMP,ContextTokens,GeneratedTokens                      Azure LLM inference traces (CSV; dates in UTC)
 //!  Timestamp,Model,Request tokens,Response tokens,…             BurstGPT (CSV; seconds)
 //!  {"timestamp": 0, "input_length": 6758, "output_length": 500} Mooncake (JSON lines; milliseconds), Bailian (seconds)
+//!  {"session_id": "a", "turns": [{"llm_calls": […]}]}           GitHub Copilot's coding agents (JSON lines; dates or milliseconds)
 //! ```
+//!
+//! A line of the last is a session, whose calls depend on each other; see `agents.rs`. A line of the others is one request.
 //!
 //! Any other CSV, or JSON lines with other members, is read if the scenario names its columns. Times are whole nanoseconds,
 //! read without floats, and count from the earliest row of the file. Each row is kept or dropped by its own random draw, so
 //! the rows of a smaller share are a subset of those of a larger one.
 
+mod agents;
+#[cfg(test)]
+mod agents_tests;
 mod csv;
 mod json_lines;
+mod lines;
 #[cfg(test)]
 mod tests;
 
-use super::TraceRow;
 use super::row_bytes::{RowBoundReader, RowBytesLeft};
+use super::{SessionTrace, TraceRow};
 use crate::formatting::path_name;
 use crate::input_file;
 use flate2::read::MultiGzDecoder;
+use lines::Lines;
 use provider::random;
 use provider::{Instant, Nanos, RandomStream};
 use serde::{Deserialize, Serialize};
@@ -46,7 +54,7 @@ pub enum TraceUnit {
 }
 
 impl TraceUnit {
-    const fn length(self) -> Nanos {
+    pub(super) const fn length(self) -> Nanos {
         match self {
             Self::Seconds => Nanos::SECOND,
             Self::Milliseconds => Nanos(1_000_000),
@@ -68,10 +76,35 @@ pub struct TraceColumns {
 /// A recorded trace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
-    /// The rows that are replayed, sorted by time.
+    /// The rows that are replayed, sorted by time; of sessions, their calls at the recorded instants.
     pub rows: Arc<Vec<TraceRow>>,
-    /// What was read, and what was left out.
+    /// What was read, and what was left out; of sessions, [`SessionTrace::counts`] states it.
     pub recorded: Recorded,
+    /// The sessions of which the rows are the calls; `None` if the rows do not depend on each other.
+    pub sessions: Option<SessionTrace>,
+}
+
+/// What a file of sessions contains, and what of it is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionCounts {
+    /// The sessions of the file.
+    pub sessions: u64,
+    /// The calls of the file.
+    pub calls: u64,
+    /// The time from the earliest call of the file to the latest.
+    pub length: Nanos,
+    /// The unit of its times; `None` if they are dates.
+    pub unit: Option<TraceUnit>,
+    /// The sessions that `rate` drops.
+    pub dropped_by_rate: u64,
+    /// The kept sessions that begin after the end of the run.
+    pub after_end: u64,
+    /// The calls of the file that failed or state no prompt tokens, and are not replayed.
+    pub failed_calls: u64,
+    /// The sessions of the file without any other call.
+    pub empty: u64,
+    /// The other calls of the file that were sent before a call before them had ended.
+    pub overlapping: u64,
 }
 
 /// What a file contains, and what of it is replayed.
@@ -144,9 +177,15 @@ fn rows(text: impl BufRead, options: &TraceOptions) -> Result<Trace, String> {
     let is_json = start.trim_ascii_start().starts_with(b"{");
     let mut sample = Sample::new(options);
     if is_json {
-        json_lines::read(text, &bytes_left, options, &mut sample)?
+        let mut lines = Lines::new(text, &bytes_left);
+        let is_given = lines.advance(agents::MAX_LINE_BYTES)?;
+        debug_assert!(is_given, "invariant: the text contains a brace");
+        if options.columns.is_none() && agents::is_session(lines.content()) {
+            return agents::read(&mut lines, options);
+        }
+        json_lines::read(&mut lines, options, &mut sample)?;
     } else {
-        csv::read(text, &bytes_left, options, &mut sample)?
+        csv::read(text, &bytes_left, options, &mut sample)?;
     }
     sample.finish(options)
 }
@@ -173,10 +212,7 @@ impl Sample {
     /// of the other kind: they would be far apart.
     fn record_unit(&mut self, unit: Option<TraceUnit>) -> Result<(), String> {
         if self.rows_read > 0 && self.unit.is_some() != unit.is_some() {
-            let [before, now] = if unit.is_some() { ["dates", "a number"] } else { ["numbers", "a date"] };
-            return Err(format!(
-                "the times before are {before}, and this one is {now}: write all of one kind"
-            ));
+            return Err(mixed_times(unit));
         }
         self.unit = unit;
         Ok(())
@@ -218,13 +254,23 @@ impl Sample {
             after_end: (kept - self.rows.len()) as u64,
             without_completion: self.rows.iter().filter(|row| row.completion_tokens == 0).count() as u64,
         };
-        Ok(Trace { rows: Arc::new(self.rows), recorded })
+        Ok(Trace { rows: Arc::new(self.rows), recorded, sessions: None })
     }
 }
 
+/// Returns the error for a time, a number in `unit` or a date (`None`), that is not of the kind of those before.
+fn mixed_times(unit: Option<TraceUnit>) -> String {
+    let [before, now] = if unit.is_some() { ["dates", "a number"] } else { ["numbers", "a date"] };
+    format!("the times before are {before}, and this one is {now}: write all of one kind")
+}
+
 /// Converts a time in the trace to an instant of the run; exact at speed 1.
-#[expect(clippy::float_cmp, reason = "only exactly 1 needs no scaling")]
 fn scaled(since: Nanos, speed: f64) -> Instant {
-    let scaled = if speed == 1.0 { since } else { Nanos::from_secs_f64(since.as_secs_f64() / speed) };
-    Instant::ZERO + scaled
+    Instant::ZERO + scaled_length(since, speed)
+}
+
+/// Converts a length of time in the trace to one of the run; exact at speed 1.
+#[expect(clippy::float_cmp, reason = "only exactly 1 needs no scaling")]
+fn scaled_length(length: Nanos, speed: f64) -> Nanos {
+    if speed == 1.0 { length } else { Nanos::from_secs_f64(length.as_secs_f64() / speed) }
 }

@@ -4,10 +4,10 @@ use super::*;
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
 
-const ALL: TraceOptions =
+pub(super) const ALL: TraceOptions =
     TraceOptions { columns: None, unit: None, kept_share: 1.0, speed: 1.0, seed: 7, end: None };
 
-fn trace(text: &str, options: &TraceOptions) -> Result<Trace, String> {
+pub(super) fn trace(text: &str, options: &TraceOptions) -> Result<Trace, String> {
     rows(decompressed(std::io::Cursor::new(text.as_bytes().to_vec()))?, options)
 }
 

@@ -13,7 +13,8 @@ pub(in crate::scenario::language) static SESSIONS: Map = Map {
           fails like any other call. If a call is given up, the other calls of its step end first, and the task fails. At the deadline of \
           the task its calls in flight are cancelled, as the provider charges cancelled calls, and no further one is sent: the user has \
           left. No turn begins after the duration of the scenario, but tasks that have begun go on to their end. Calls are jobs: \
-          `client.deadline` is for each call.",
+          `client.deadline` is for each call. A trace of coding agents contains its sessions: `{arrivals: {trace: agents.jsonl}, deadline: 10m}`; \
+          see [`arrivals`](#arrivals).",
     example: "{rate: 300/h, calls: {min: 5, max: 40}, context: {first: 4k, growth: 1500}, deadline: 60s}",
     words: &[
         word("rate", Kind::Rate { zero: false }, "300/h", "Independent sessions (a Poisson process)."),
@@ -21,7 +22,8 @@ pub(in crate::scenario::language) static SESSIONS: Map = Map {
             "arrivals",
             Kind::Map(&ARRIVALS),
             "{poisson: 300/h, shape: daily}",
-            "When sessions begin, in any way but a trace. Each of `users` begins the next session when the last has ended.",
+            "When sessions begin. Each of `users` begins the next session when the last has ended. A trace must be one of coding agents, whose \
+             sessions are replayed; only `deadline` and `leave` go with it.",
         ),
         word("turns", COUNTS_OR_DIST, "{mean: 4}", "Turns of a session, at least 1.").default("1"),
         word(
@@ -42,7 +44,7 @@ pub(in crate::scenario::language) static SESSIONS: Map = Map {
             "The time between the end of a step and the next step of its turn: that of the slowest tool.",
         )
         .default("0s"),
-        word("context", Kind::Map(&SESSION_CONTEXT), "{first: 4k, growth: 1500}", "The prompts.").required(),
+        word("context", Kind::Map(&SESSION_CONTEXT), "{first: 4k, growth: 1500}", "The prompts. Required except with a trace."),
         word(
             "cached",
             Kind::Share { zero: true },
@@ -66,10 +68,10 @@ pub(in crate::scenario::language) static SESSIONS: Map = Map {
         .default("100%"),
     ],
     forms: &[
-        Form { requires: &[&["rate"]], allows: &[], example: "{rate: 300/h, context: {first: 4k, growth: 1500}}" },
+        Form { requires: &[&["rate"], &["context"]], allows: &[], example: "{rate: 300/h, context: {first: 4k, growth: 1500}}" },
         Form {
             requires: &[&["arrivals"]],
-            allows: &[],
+            allows: &["context"],
             example: "{arrivals: {poisson: 300/h, shape: daily}, context: {first: 4k, growth: 1500}}",
         },
     ],

@@ -144,7 +144,19 @@ const NO_JOBS_HINT: &str = "or remove the workload";
 
 pub(in crate::scenario::language) static ARRIVALS: Map = Map {
     name: "arrivals",
-    doc: "When jobs arrive: one of the ways below.",
+    doc: "When jobs arrive: one of the ways below.\n\nA trace of coding agents, as GitHub Copilot's is published, has a session per line: \
+          `{\"turns\": [{\"llm_calls\": [{\"timestamp\": \"2026-06-01T08:00:00Z\", \"duration_ms\": 4000, \"status_code\": 200, \"tokens\": \
+          {\"prompt\": 21000, \"completion\": 300, \"cached\": 18000}}]}]}`. Its calls depend on each other, as those of \
+          [`sessions`](#sessions), so slower replies delay all that follows in their session. Sessions begin at their recorded instants. A \
+          turn is a task; it begins when the time has passed that its user took in the recording after the end of the turn before. The calls \
+          of a turn follow one another: each is sent when the one before has ended and the time has passed in which no earlier call of the \
+          recording was running, that of tools. Calls that overlap in the recording are replayed one after another without a gap. Tokens of \
+          prompts, completions and cache are those recorded (`cached_pct` if `cached` is absent); a completion has at least one. A call that \
+          failed (a `status_code` other than 2xx, or without one a `result` that names a failure) or states no prompt tokens is left out, \
+          since the client of the scenario retries by itself: the next call of the turn takes its place. A call without `duration_ms` ends when \
+          it begins. `rate` keeps a share of the sessions; `speed` divides the recorded times between calls as well. If a task fails, \
+          the rest of its turn is not replayed and the user ends the session, unless `sessions` says otherwise: \
+          `sessions: {arrivals: {trace: agents.jsonl}, deadline: 10m, leave: 50%}`. Files have at most 512 MiB uncompressed, and 16 MiB per session.",
     example: "{poisson: 250/min}",
     words: &[
         word("constant", Kind::Rate { zero: false }, "30/s", "Evenly spaced jobs.").hint(NO_JOBS_HINT),
@@ -206,7 +218,7 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
             "trace",
             Kind::Name(NameKind::File),
             "trace.csv",
-            "A recorded trace: an Azure CSV, a BurstGPT CSV, JSON lines of Mooncake or Bailian, or another CSV or JSON lines with \
+            "A recorded trace: an Azure CSV, a BurstGPT CSV, JSON lines of Mooncake, Bailian or coding agents, or another CSV or JSON lines with \
              `columns`; plain or gzip.",
         ),
         word(
@@ -219,13 +231,13 @@ pub(in crate::scenario::language) static ARRIVALS: Map = Map {
             "unit",
             Kind::Choice(&[choice("s", "seconds"), choice("ms", "milliseconds")]),
             "s",
-            "The unit of times that are numbers. Without it: milliseconds in Mooncake's JSON lines, otherwise seconds; `check` says which.",
+            "The unit of times that are numbers. Without it: milliseconds in the JSON lines of Mooncake and of coding agents, otherwise seconds; `check` says which.",
         ),
         word(
             "rate",
             Kind::Share { zero: false },
             "10%",
-            "The share of the requests of the trace that is kept.",
+            "The share of the requests of the trace that is kept, or of its sessions.",
         )
         .default("100%"),
         word(
