@@ -18,8 +18,8 @@ use super::Engine;
 use super::driver::Driver;
 use super::estimate::cost_of;
 use super::fifo::{Fifo, Links};
-use super::jobs::JobState;
-use super::route::Candidate;
+use super::jobs::{ActiveJob, JobState};
+use super::route::{Candidate, Router};
 use crate::event::EndReason;
 use crate::ids::{Slot, TargetId};
 use crate::job::Priority;
@@ -66,6 +66,15 @@ fn cost_before_first(queues: &TargetQueues, priority: Priority) -> Charge {
     match priority {
         Priority::Interactive => Charge::ZERO,
         Priority::Batch => queues[Priority::Interactive as usize].cost,
+    }
+}
+
+impl Router {
+    /// Returns `true` if a job would wait alone for the pace of a target until its answer would probably come too late: it would only
+    /// hold the place of one that arrives later. Behind other jobs it may wait, since replies that return quota make its turn come earlier.
+    pub(super) fn comes_too_late(&self, turn_at: Instant, target: TargetId, active: &ActiveJob) -> bool {
+        let is_alone = cost_ahead(self.pace_queues.of(target), active.job.priority).is_none();
+        is_alone && self.targets[target.index()].answers_late(turn_at, active)
     }
 }
 

@@ -211,9 +211,7 @@ impl Router {
             });
         };
         active.obstacle = Some(obstacle);
-        // Quota that comes so late serves a job that arrives later: in the queue this one would hold its place.
-        let is_late = |by: Candidate| self.targets[by.target.index()].answers_late(until, active);
-        if until >= active.deadline || paced.is_some_and(is_late) {
+        if until >= active.deadline || paced.is_some_and(|by| self.comes_too_late(until, by.target, active)) {
             return NextAction::GiveUp(EndReason::Deadline);
         }
         if obstacle.why != WaitReason::Pace {

@@ -48,7 +48,7 @@ fn scenario(pick: &str, servers: &[Server], rate: u32, seed: u64) -> Scenario {
     };
     let _ = writeln!(
         yaml,
-        "routes: {{ r: [{{ pick: {pick}, {weights}of: [{}] }}] }}\nclient: {{ eject: off, retry: {{ backoff: {{ base: 100ms, cap: 1s }} }} }}\n\
+        "routes: {{ r: [{{ pick: {pick}, {weights}of: [{}] }}] }}\nclient: {{ deadline: 10m, eject: off, retry: {{ backoff: {{ base: 100ms, cap: 1s }} }} }}\n\
          workload: [{{ name: w, route: r, arrivals: {{ poisson: {rate}/s }}, prompt: {{ min: 10, max: 4000 }}, completion: {{ mean: 200 }}, \
          max_tokens: 800 }}]",
         of.join(", ")
@@ -197,7 +197,7 @@ impl Fold for Observer<'_> {
                     self.answers = (self.answers.0 + 1, self.answers.1 + u64::from(completion_tokens));
                 }
             }
-            EventKind::AttemptCancelled { .. } => panic!("no attempt takes a minute"),
+            EventKind::AttemptCancelled { .. } => panic!("no attempt takes ten minutes"),
             EventKind::CoolDownBegan { target, until, .. } => self.targets[target.index()].cool_down = until,
             EventKind::Done(_) => drop(self.jobs.remove(&job)),
             _ => {}

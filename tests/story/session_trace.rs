@@ -119,7 +119,7 @@ fn a_part_of_the_file_is_stated() {
     assert_eq!(
         sentences,
         [
-            "agents replays 3 sessions with 8 calls of a trace of 4 with 11 recorded over 1m12s; without a call that succeeded and states its \
+            "agents replays 3 sessions with 8 calls of a trace of 4 with 11 recorded over 72.5 s; without a call that succeeded and states its \
              prompt tokens: 1 session; left out because they failed or state no prompt tokens: 3 calls; replayed without a gap because they \
              overlap with one before: 1 call"
         ]
