@@ -86,11 +86,11 @@ fn expected(trace: &SessionTrace, service: Nanos) -> BTreeMap<usize, Instant> {
         let mut now = session.at;
         for number in 0..session.turns {
             let turn = trace.turn(session, number);
-            now = now + turn.think;
+            now += turn.think;
             for step in 0..turn.calls {
-                now = now + trace.call(turn, step).gap;
+                now += trace.call(turn, step).gap;
                 all.insert((turn.first_call + step) as usize, now);
-                now = now + service;
+                now += service;
             }
         }
     }

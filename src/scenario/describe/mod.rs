@@ -6,7 +6,7 @@ mod client;
 mod sessions;
 mod upstream;
 
-use super::resolved::{Arrivals, CachedPrompt, DEFAULT_CLIENT, Pick, Scenario, Workload};
+use super::resolved::{Arrivals, CachedPrompt, DEFAULT_CLIENT, Pick, Scenario, Shape, Workload};
 use crate::ids::TargetId;
 use crate::job::Priority;
 use provider::Nanos;
@@ -279,20 +279,22 @@ fn cut_answers(workload: &Workload, share: Option<f64>) -> String {
     format!("{by} cuts {part}")
 }
 
+/// Describes the factors of a shape, after the rate that they change.
+fn shape(shape: &Shape) -> String {
+    let min = shape.factors().iter().copied().fold(f64::INFINITY, f64::min);
+    let max = shape.factors().iter().copied().fold(0.0, f64::max);
+    let rounded = |factor: f64| print_number((factor * 1000.0).round() / 1000.0);
+    let cell = if shape.cell() == Nanos::HOUR { "hour" } else { "minute" };
+    let of_week = if shape.period() == Nanos::WEEK { " of the week" } else { "" };
+    format!(", times {} to {} by the {cell}{of_week}", rounded(min), rounded(max))
+}
+
 fn workload_lines(
     workload: &Workload,
     (route, client): (&str, Option<&str>),
     cut_share: Option<f64>,
 ) -> Vec<String> {
     let client = client.map(|name| format!(" by client {name}")).unwrap_or_default();
-    let shape = workload.shape.as_ref().map(|shape| {
-        let min = shape.factors().iter().copied().fold(f64::INFINITY, f64::min);
-        let max = shape.factors().iter().copied().fold(0.0, f64::max);
-        let rounded = |factor: f64| print_number((factor * 1000.0).round() / 1000.0);
-        let cell = if shape.cell() == Nanos::HOUR { "hour" } else { "minute" };
-        let of_week = if shape.period() == Nanos::WEEK { " of the week" } else { "" };
-        format!(", times {} to {} by the {cell}{of_week}", rounded(min), rounded(max))
-    });
     let priority = match workload.priority {
         Priority::Interactive => "",
         Priority::Batch => ", priority batch",
@@ -305,7 +307,7 @@ fn workload_lines(
             Some(trace) => format!("{} recorded", trace.sessions.len()),
             None => arrivals::arrivals(&workload.arrivals),
         },
-        shape.unwrap_or_default()
+        workload.shape.as_ref().map(shape).unwrap_or_default()
     )];
     let bound = workload.max_tokens.map(|max| format!(", max_tokens {max}")).unwrap_or_default();
     let bound = bound + &cut_answers(workload, cut_share);

@@ -26,8 +26,11 @@ fn sessions(text: &str, options: &TraceOptions) -> SessionTrace {
     trace(text, options).unwrap().sessions.expect("a trace of sessions")
 }
 
+/// The calls of the turns of a session: the wait before each in milliseconds, and its prompt.
+type Turns = Vec<Vec<(u64, u32)>>;
+
 /// The beginning of each session in milliseconds; of its calls, the think time or the gap before each, and its prompt.
-fn read(text: &str, options: &TraceOptions) -> Vec<(u64, Vec<Vec<(u64, u32)>>)> {
+fn read(text: &str, options: &TraceOptions) -> Vec<(u64, Turns)> {
     let trace = sessions(text, options);
     let millis = |length: Nanos| length.0 / 1_000_000;
     let of_session = |session: &crate::scenario::RecordedSession| {
