@@ -54,7 +54,7 @@ mod whole_calls_tests;
 pub use cached::Cached;
 pub use peak::Peak;
 use peak::Peaks;
-pub use window_end::left_of_longer_window;
+pub use window_end::{OpenWindow, open_window};
 
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, SizeClass, Workload};
