@@ -67,6 +67,15 @@ impl Zone {
         instant(first)..instant(next.expect(IN_RANGE))
     }
 
+    /// Returns the time from the start of the period of the calendar that contains the start of a run, which begins at `epoch`, to that
+    /// start; zero if it is the first instant of a period.
+    #[must_use]
+    pub fn since_period_began(self, period: Period, epoch: Epoch) -> Nanos {
+        let first = first_day(period, self.local_time(epoch, Instant::ZERO).date());
+        let midnight = first.to_zoned_datetime(self.time_zone()).expect(IN_RANGE);
+        epoch.time_at(Instant::ZERO).since(UnixTime(midnight.timestamp()))
+    }
+
     /// Returns the number of periods of the calendar that the first `span` of a run that begins at `epoch` touches: at least one.
     #[must_use]
     pub fn periods_touched_in_first(self, period: Period, epoch: Epoch, span: Nanos) -> u64 {
@@ -121,6 +130,12 @@ impl Epoch {
     #[must_use]
     pub const fn new(time: UnixTime) -> Self {
         Self(time)
+    }
+
+    /// Returns the epoch of a run that begins `by` before this one, but not before 1970.
+    #[must_use]
+    pub fn earlier_by(self, by: Nanos) -> Self {
+        Self(self.0.saturating_sub(by))
     }
 
     /// Returns the calendar time of an instant.

@@ -56,7 +56,7 @@ pub use cached::Cached;
 pub use mean_tokens::{MeanTokens, mean_tokens};
 pub use peak::Peak;
 use peak::Peaks;
-pub use window_end::left_of_longer_window;
+pub use window_end::{OpenWindow, open_window};
 
 use crate::ids::TargetId;
 use crate::scenario::{Scenario, SizeClass, Workload};

@@ -339,7 +339,8 @@ impl FluidSupply {
             _ => {
                 let window_end_at = match (scenario.start, limit.refill) {
                     (Start::Sustained, _) if scenario.duration < window => {
-                        window_end::left_of_longer_window(limit, scenario.duration).unwrap_or(window)
+                        let open = window_end::open_window(limit, &scenario.clock, scenario.duration);
+                        open.map_or(window, |open| open.left)
                     }
                     (_, RefillPolicy::Calendar(zone)) => limit.axis.period().map_or(Nanos::ZERO, |period| {
                         Nanos(zone.period_containing(period, limit.epoch, Instant::ZERO).end.0)

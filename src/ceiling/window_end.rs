@@ -1,12 +1,13 @@
-//! The part of a window that a run represents if the window is longer than the run.
+//! The window of a limit that is open when a run begins, for limits that count from the start of their windows.
 //!
-//! The result of a run must hold at every hour of every day. If a limit counts from the start of its window, and the window is
-//! longer than the run, the run therefore represents the last part of the window, when earlier traffic has used its share, not
-//! the first part, when the whole limit is left. A window that begins with the first request is treated as one that begins with
-//! the run. This includes the calendar day, although the run begins at midnight UTC. In
-//! another zone, midnight may come within the run.
+//! * The window of a **calendar limit** of a run whose `start` has a date is known: it began at a midnight, and it ends at one. The same
+//!   holds without a date if its end lies within the run, which then begins on 2026-11-01 at 00:00 UTC.
+//! * **Otherwise** the run states no time of day. Its result must hold at every hour of every day. If the window is longer than the
+//!   run, the run therefore represents the last part of the window, when earlier traffic has used its share, not the first part, when
+//!   the whole limit is left. This includes the calendar day of a run without a date, and a window that begins with the first request.
 
 use crate::scenario::Start;
+use provider::calendar::LocalClock;
 use provider::config::{Limit, RefillPolicy};
 use provider::{Instant, Nanos};
 use std::ops::Range;
@@ -14,21 +15,35 @@ use std::ops::Range;
 /// The most windows of a limit that are considered.
 const MAX_WINDOWS: usize = 100;
 
-/// Returns the time from the start of a run of length `run` to the end of the window that is open then: the length of the run, or
-/// the time to the first midnight in it. `None` for limits that do not count from the start of their windows, and for windows
-/// that are not longer than the run.
+/// The window that is open when a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenWindow {
+    /// The time from the start of the run to its end.
+    pub left: Nanos,
+    /// The time from its start to the start of the run, if that is known from the calendar. `None` if the window is assumed to end with
+    /// the run.
+    pub passed: Option<Nanos>,
+}
+
+/// Returns the window of a limit that is open when a run of length `run` with this local time begins. `None` for limits that do not count from the start of
+/// their windows, and for windows without a known start that are not longer than the run.
 #[must_use]
-pub fn left_of_longer_window(limit: &Limit, run: Nanos) -> Option<Nanos> {
+pub fn open_window(limit: &Limit, clock: &LocalClock, run: Nanos) -> Option<OpenWindow> {
     let window = limit.window?;
-    let until_midnight = match limit.refill {
-        RefillPolicy::Fixed | RefillPolicy::FirstRequest => None,
+    match limit.refill {
         RefillPolicy::Calendar(zone) => {
-            let period = limit.axis.period();
-            period.map(|period| Nanos(zone.period_containing(period, limit.epoch, Instant::ZERO).end.0))
+            if let Some(period) = limit.axis.period() {
+                let left = Nanos(zone.period_containing(period, limit.epoch, Instant::ZERO).end.0);
+                if clock.has_date() || left <= run {
+                    let passed = Some(zone.since_period_began(period, limit.epoch));
+                    return Some(OpenWindow { left, passed });
+                }
+            }
         }
+        RefillPolicy::Fixed | RefillPolicy::FirstRequest => {}
         _ => return None,
-    };
-    (run < window).then(|| until_midnight.map_or(run, |midnight| midnight.min(run)))
+    }
+    (run < window).then_some(OpenWindow { left: run, passed: None })
 }
 
 /// Returns the parts of a run of length `run` that lie in one window each, of a limit that counts from the start of windows that are

@@ -179,9 +179,7 @@ fn most_rows_within(rows: &[TraceRow], length: Nanos) -> f64 {
 
 /// Returns the jobs of the simulated days before the run.
 fn jobs_before(scenario: &Scenario, offered: f64) -> f64 {
-    StartLevels::full(scenario)
-        .day_length(scenario)
-        .map_or(0.0, |day| DAYS_BEFORE * offered * day.as_secs_f64())
+    offered * StartLevels::full(scenario).time_before(scenario, DAYS_BEFORE)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]

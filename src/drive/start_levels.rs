@@ -14,23 +14,26 @@
 //!   second day on (the first begins full) these days are skipped. If a day has few jobs, the mean of several seeds is
 //!   used.
 //! * If the traffic is even and every long limit is a bucket, a part of the day with enough jobs is simulated instead.
-//! * If a fixed or calendar window, or one that begins with the first request, is longer than the run, the run is its last part, and begins with the usage of the part
-//!   before. This holds for calendar days as well, although the run begins at midnight (`ceiling/window_end.rs`). A sliding
-//!   log and a sliding counter begin with the usage of the window before.
+//! * If the calendar states when the open window of a limit began, the traffic since then is simulated (`calendar.rs`).
+//! * If another window that counts from its start is longer than the run, the run is its last part, and begins with the usage of the
+//!   part before. This holds for calendar days as well, if `start` has no date (`ceiling/window_end.rs`). A sliding log and a sliding
+//!   counter begin with the usage of the window before.
 //! * Adaptive limits begin at their minimum, as those of a new account do.
 //! * The quota estimates of the client begin as they were at the end of the last of these days (`estimates.rs`).
 //!
 //! Limits of which the offered load uses less than [`MIN_SHARE_TO_BIND`] per window, of their amount or of their burst if that is
 //! smaller, if all of it is sent to their targets, begin full: a bucket is then full at some time of every day, and no more than a
-//! day's usage can be missing.
+//! day's usage can be missing. Of calendar limits whose window is known, those begin full of which results state no level.
 
+mod calendar;
 mod day;
 mod estimates;
 
 use super::usage_sampler::SampledLimit;
-use crate::ceiling;
+use crate::ceiling::{self, MIN_REPORTED_SHARE};
 use crate::ids::TargetId;
 use crate::scenario::Scenario;
+use calendar::CalendarTraffic;
 use day::Day;
 use estimates::StartEstimates;
 use provider::Nanos;
@@ -111,20 +114,38 @@ impl StartLevels {
         if self.is_empty() {
             return self;
         }
-        let day = Day::new(scenario, &self, is_time_up);
-        for number in 0..MAX_DAYS {
-            let usage = day.mean_usage(&self, number);
-            if day.advance(&mut self, number, &usage) || is_time_up() {
-                break;
-            }
+        let calendar = CalendarTraffic::new(scenario, &self, is_time_up);
+        if calendar.as_ref().is_none_or(|calendar| !calendar.covers_all()) {
+            self.repeat_days(scenario, is_time_up);
+        }
+        if let Some(calendar) = calendar.filter(|_| !is_time_up()) {
+            calendar.apply_to(&mut self);
         }
         self
     }
 
-    /// Returns the length of the traffic that is simulated as one day before a run; `None` if no limit needs it.
+    /// Simulates days until the levels repeat.
+    fn repeat_days(&mut self, scenario: &Scenario, is_time_up: &dyn Fn() -> bool) {
+        let day = Day::new(scenario, self, is_time_up);
+        for number in 0..MAX_DAYS {
+            let usage = day.mean_usage(self, number);
+            if day.advance(self, number, &usage) || is_time_up() {
+                break;
+            }
+        }
+    }
+
+    /// Returns the time that is simulated before a run, if `days` days are enough for the levels to repeat.
     #[must_use]
-    pub fn day_length(&self, scenario: &Scenario) -> Option<Nanos> {
-        (!self.is_empty()).then(|| Day::new(scenario, self, &|| false).length())
+    pub fn time_before(&self, scenario: &Scenario, days: f64) -> f64 {
+        if self.is_empty() {
+            return 0.0;
+        }
+        let calendar = CalendarTraffic::new(scenario, self, &|| false);
+        let covers_all = calendar.as_ref().is_some_and(CalendarTraffic::covers_all);
+        let of_days =
+            if covers_all { 0.0 } else { days * Day::new(scenario, self, &|| false).length().as_secs_f64() };
+        of_days + calendar.map_or(0.0, |calendar| calendar.length().as_secs_f64())
     }
 
     /// Returns the limits of which at least [`MIN_USED`] is used when the run begins.
@@ -134,12 +155,21 @@ impl StartLevels {
 
     /// Returns the scenario whose providers and whose client begin with these levels.
     #[must_use]
+    pub fn applied_to(&self, scenario: Scenario) -> Scenario {
+        self.apply(scenario, self.used())
+    }
+
+    /// Returns the scenario as [`Self::applied_to`] does, with the smallest levels as well: for traffic that is simulated in many parts.
+    fn exactly_applied_to(&self, scenario: Scenario) -> Scenario {
+        self.apply(scenario, self.limits.iter())
+    }
+
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the capacity")]
-    pub fn applied_to(&self, mut scenario: Scenario) -> Scenario {
+    fn apply<'l>(&self, mut scenario: Scenario, used: impl Iterator<Item = &'l LongLimit>) -> Scenario {
         for config in &mut scenario.providers {
             config.start_levels.clear();
         }
-        for limit in self.used() {
+        for limit in used {
             let target = &scenario.targets[limit.target.index()];
             let (account, model, axis) = (target.account, target.model, limit.limit.axis);
             let level = StartLevel { account, model, axis, used: libm::round(limit.used) as u64 };
@@ -163,13 +193,22 @@ pub fn with_start_levels_until(scenario: Scenario, is_time_up: &dyn Fn() -> bool
     StartLevels::full(&scenario).after_days_until(&scenario, is_time_up).applied_to(scenario)
 }
 
-/// Returns the long limits that the offered load can nearly use up, each once.
+/// Returns the long limits that the offered load can nearly use up, each once, and the calendar limits whose level a result may state.
 fn long_limits(scenario: &Scenario) -> Vec<LongLimit> {
-    let limits = ceiling::offered_shares(scenario, |limit| scenario.start.has_history(limit)).into_iter();
-    let long = limits.filter_map(|(target, limit, share)| {
+    let shares =
+        |scenario: &Scenario| ceiling::offered_shares(scenario, |limit| scenario.start.has_history(limit));
+    let own = shares(scenario);
+    let is_known = |limit: &Limit| calendar::passed(limit, scenario).is_some();
+    let has_known = own.iter().any(|(_, limit, _)| is_known(limit));
+    let of_week = if has_known { calendar::over_a_week(scenario).as_ref().map(shares) } else { None };
+    let of_week = of_week.unwrap_or_else(|| own.clone());
+    let long = own.into_iter().zip(of_week).filter_map(|((target, limit, own), (.., of_week))| {
         let long_limit = LongLimit { target, limit, used: 0.0 };
+        if is_known(&limit) {
+            return (own.max(of_week) >= MIN_REPORTED_SHARE).then_some(long_limit);
+        }
         #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
-        let used = share * limit.amount as f64;
+        let used = own * limit.amount as f64;
         let can_bind = used >= MIN_SHARE_TO_BIND * long_limit.capacity().min(limit.amount as f64);
         can_bind.then_some(long_limit)
     });

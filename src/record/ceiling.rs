@@ -5,7 +5,7 @@ use crate::formatting::{at_seconds, rounded, seconds};
 use crate::ids::TargetId;
 use crate::scenario::{Family, Scenario, Start, Target};
 use provider::Axis;
-use provider::config::Limit;
+use provider::config::{Limit, RefillPolicy};
 use serde::{Deserialize, Serialize};
 
 /// The highest load that the limits allow, by arithmetic.
@@ -198,10 +198,16 @@ pub struct LongWindow {
     #[serde(default)]
     pub offered_share: f64,
     /// The time that is left of the open window when the run begins, in seconds, if the limit counts from the start of its
-    /// windows and they are longer than the run: the run is then the last part of a window, not the first. `None` for other
-    /// limits, with `start: full`, and in a result of an earlier version.
+    /// windows, and if the calendar determines when that window ends or the window is longer than the run, which is then its last part.
+    /// `None` for other limits, with `start: full`, and in a result of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_left_s: Option<f64>,
+    /// `true` if the window is one of the calendar, but `start` has no date, so that the run is assumed to be the last part of a window.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub window_end_assumed: bool,
+    /// `true` if the calendar determines the window and traffic ends with the run, so that `used_share` is what repetitions of the run leave.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub run_repeated: bool,
     /// `true` if `used_share` is what the same traffic on earlier days leaves used, `false` if the scenario says
     /// `start: full`.
     pub sustained: bool,
@@ -238,6 +244,9 @@ impl LongWindow {
             .filter(|(.., share)| *share >= MIN_REPORTED_SHARE)
             .max_by(|one, other| one.2.total_cmp(&other.2))?;
         let used_share = rounded(used_share(scenario, target, &limit), 3);
+        let sustained = scenario.start == Start::Sustained;
+        let open = ceiling::open_window(&limit, &scenario.clock, scenario.duration).filter(|_| sustained);
+        let has_period = matches!(limit.refill, RefillPolicy::Calendar(_)) && limit.axis.period().is_some();
         Some(Self {
             target: scenario.targets[target.index()].name.clone(),
             axis: limit.axis.name().to_owned(),
@@ -246,10 +255,10 @@ impl LongWindow {
             assumed_share: assumed_share(&scenario.targets[target.index()], limit.axis)
                 .filter(|assumed| (assumed - used_share).abs() > MIN_REPORTED_DIFFERENCE),
             offered_share: rounded(offered_share, 3),
-            window_left_s: ceiling::left_of_longer_window(&limit, scenario.duration)
-                .filter(|_| scenario.start == Start::Sustained)
-                .map(seconds),
-            sustained: scenario.start == Start::Sustained,
+            window_left_s: open.map(|open| seconds(open.left)),
+            window_end_assumed: has_period && open.is_some_and(|open| open.passed.is_none()),
+            run_repeated: scenario.has_traffic_that_ends() && open.is_some_and(|open| open.passed.is_some()),
+            sustained,
         })
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn first_refusal(refusal: Refusal, scenario: &Scenario, series: &Seri
     let busiest = busiest.filter(|jobs| {
         *jobs >= MIN_JOBS_OF_RATE && *jobs as f64 * minutes >= AT_ONCE * series.offered[end - 1] as f64
     });
+    let minute = begin..end;
     while series.offered[begin..end].iter().sum::<u64>() < MIN_JOBS_OF_RATE {
         match (begin, end) {
             (0, _) if end >= planned => break,
@@ -41,6 +42,10 @@ pub(super) fn first_refusal(refusal: Refusal, scenario: &Scenario, series: &Seri
     }
     let offered: u64 = series.offered[begin..end].iter().sum();
     let covered_s = (end as f64 * bucket_s).min(duration_s) - begin as f64 * bucket_s;
+    let is_longer = (begin..end) != minute;
+    let between = is_longer.then(|| between_first_and_last(&series.offered[begin..end])).flatten();
+    let (offered, covered_s) =
+        between.map_or((offered, covered_s), |(jobs, buckets)| (jobs, buckets as f64 * bucket_s));
     FirstRefusal {
         at_s,
         target: scenario.targets[refusal.target.index()].name.clone(),
@@ -48,4 +53,12 @@ pub(super) fn first_refusal(refusal: Refusal, scenario: &Scenario, series: &Seri
         offered_per_min: rounded(per_minute(offered, covered_s.max(bucket_s.min(1.0))), 6),
         busiest_minute: busiest,
     }
+}
+
+/// Returns the jobs after those of the first bucket that has any, and the buckets from that to the last that has any; `None` if all jobs
+/// are in one bucket. A time that begins and ends with one of a few jobs has one interval between jobs less than it has jobs.
+fn between_first_and_last(offered: &[u64]) -> Option<(u64, usize)> {
+    let first = offered.iter().position(|jobs| *jobs > 0)?;
+    let last = offered.iter().rposition(|jobs| *jobs > 0)?;
+    (first < last).then(|| (offered[first + 1..=last].iter().sum(), last - first))
 }

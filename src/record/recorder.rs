@@ -84,7 +84,7 @@ impl Recorder {
     }
 
     fn with(scenario: &Scenario, distributions: bool) -> Self {
-        let windows = |rule| RuleWindows::of(rule, scenario.duration);
+        let windows = |rule| RuleWindows::of(rule, scenario);
         let workload = |workload| WorkloadCounts::new(workload, scenario.targets.len(), scenario.duration);
         let rule_windows: Vec<_> = scenario.expect.iter().map(windows).collect();
         Self {

@@ -8,7 +8,7 @@ use super::rule_result::NotJudged;
 use super::window_index::WindowIndex;
 use crate::event::{JobEnd, JobOutcome, TaskEnd, TaskOutcome};
 use crate::ids::WorkloadId;
-use crate::scenario::{Metric, Op, Rule, Time};
+use crate::scenario::{Metric, Op, Rule, Scenario, Time};
 use provider::{Instant, Nanos};
 
 /// The windows of one rule.
@@ -16,7 +16,6 @@ use provider::{Instant, Nanos};
 pub(super) struct RuleWindows {
     workload: Option<WorkloadId>,
     metric: Metric,
-    length: Nanos,
     index: WindowIndex,
     windows: Vec<Window>,
 }
@@ -47,18 +46,21 @@ pub(super) struct WorstValue {
 
 impl RuleWindows {
     /// Returns the windows of a rule over a run; `None` if it is about the run as a whole.
-    pub(super) fn of(rule: &Rule, duration: Nanos) -> Option<Self> {
+    pub(super) fn of(rule: &Rule, scenario: &Scenario) -> Option<Self> {
         if !rule.metric.is_measured_per_job() || (rule.workload.is_none() && rule.window.is_none()) {
             return None;
         }
-        let length = rule.window.unwrap_or(duration).min(duration).max(Nanos(1));
-        let count = duration.0.div_ceil(length.0).max(1);
+        let duration = scenario.duration.max(Nanos(1));
+        let index = match rule.window.filter(|window| *window < duration) {
+            Some(window) => WindowIndex::of_run(window.max(Nanos(1)), duration, &scenario.clock),
+            None => WindowIndex::new(duration, 1),
+        };
+        let count = index.count();
         let is_time = matches!(rule.metric, Metric::Percentile(..));
         let histogram = || if count == 1 { Histogram::of_run() } else { Histogram::of_bucket() };
         let window = || Window { times: is_time.then(histogram), ..Window::default() };
         let windows: Vec<_> = (0..count).map(|_| window()).collect();
-        let index = WindowIndex::new(length, windows.len());
-        Some(Self { workload: rule.workload, metric: rule.metric, length, index, windows })
+        Some(Self { workload: rule.workload, metric: rule.metric, index, windows })
     }
 
     /// Counts a task that ended at `at`.
@@ -109,11 +111,11 @@ impl RuleWindows {
     pub(super) fn worst(&self, rule: &Rule, duration: Nanos) -> Option<WorstValue> {
         let min_jobs = if self.windows.len() == 1 { 1.0 } else { min_jobs(rule) };
         let values = self.windows.iter().enumerate().filter_map(|(index, window)| {
-            let begin = self.length.0 * index as u64;
+            let begin = self.index.begin(index);
             // The last window may be shorter than the others, and an interrupted run has not begun all of them.
-            let length = duration.saturating_sub(Nanos(begin)).min(self.length);
-            let value = self.value(window, length, min_jobs)?;
-            Some(WorstValue { value, at: Instant(begin) })
+            let end = self.index.begin(index + 1).min(Instant::ZERO + duration);
+            let value = self.value(window, end.since(begin), min_jobs)?;
+            Some(WorstValue { value, at: begin })
         });
         let badness = |value: f64| match rule.op {
             Op::AtLeast | Op::Above => -value,

@@ -137,13 +137,19 @@ pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str)
         let assumed = assumed_share.map_or_else(String::new, |assumed| {
             format!("; the client counts {} of it as used", percent(assumed))
         });
-        // The run is the last part of a window that counts from its start; it shows nothing of the first part.
+        // The run does not show the part of the window before it.
         let part =
             window_left_s.filter(|_| *used_share >= MIN_USED_SHARE).map_or_else(String::new, |left_s| {
-                format!(" {} before the end of a window, not at the start of one,", duration(left_s))
+                let left = duration(left_s);
+                if window.window_end_assumed {
+                    format!(" as if {left} before the end of a window, because `start` has no date,")
+                } else {
+                    format!(" {left} before the end of a window, not at the start of one,")
+                }
             });
+        let traffic = if window.run_repeated { "the run is repeated" } else { "it runs" };
         format!(
-            "{windows}: {begins}{part} with {level}, the level at which the same traffic leaves it if it runs around the \
+            "{windows}: {begins}{part} with {level}, the level at which the same traffic leaves it if {traffic} around the \
              clock every day{assumed}."
         )
     } else {

@@ -139,3 +139,24 @@ fn a_date_needs_a_start_with_a_date_and_a_zone() {
         assert!(problems.contains(expected), "{to}: {problems}");
     }
 }
+
+/// Summer time ends in Berlin on 2026-10-25. The incident from 23:15 to 23:45 on the 27th has one of the two jobs of that hour, so on the
+/// local day of the 27th, from its midnight on, 47 of 48 jobs succeed.
+#[test]
+fn whole_days_of_rules_follow_the_local_clock() {
+    let summary = drive::summarize(&parse(
+        "
+duration: 6d
+start: {at: 2026-10-24T00:00 Europe/Berlin, level: full}
+providers: {p: {models: {m: {limits: {rpm: 1000}, latency: {total: 100ms, network: 0s}}}, incidents: [{at: 2026-10-27T23:15, for: 30m, fault: 503}]}}
+routes: {r: [{of: [p/default/m]}]}
+client: {deadline: 30s, retry: {attempts: 1}, cool_down: off}
+workload: [{name: w, route: r, arrivals: {constant: 2/h}, prompt: 60, completion: 60}]
+expect: ['success >= 97% every day']
+",
+    ));
+    let rule = &summary.expect[0];
+    // 24 h and 25 h, and two days of 24 h: 97 h.
+    assert_eq!(rule.at_s, Some(73.0 * 3_600.0), "{rule:?}");
+    assert!((rule.actual.expect("a value") - 47.0 / 48.0).abs() < 1e-3, "{rule:?}");
+}

@@ -5,6 +5,7 @@
 mod batch;
 mod billing;
 mod cache;
+mod calendar_levels;
 mod clients;
 mod clock;
 mod coalescing;

@@ -104,6 +104,25 @@ impl LocalClock {
         self.start.as_ref().map_or(Epoch::RUN, |start| Epoch::new(start.time))
     }
 
+    /// Returns the local time of a run that begins `by` before this one, but not before 1970: at the same instants of the calendar, local
+    /// time is the same.
+    #[must_use]
+    pub fn begun_earlier(&self, by: Nanos) -> Self {
+        let Some((start, zone)) =
+            self.start.as_ref().and_then(|start| Some((start, time_zone(&start.zone)?)))
+        else {
+            let shift = (Nanos::WEEK.0 - by.0 % Nanos::WEEK.0) % Nanos::WEEK.0;
+            return Self {
+                start: None,
+                parts: Arc::new([Part { from: Instant::ZERO, shift, utc_offset_s: 0 }]),
+            };
+        };
+        let time = start.time.saturating_sub(by);
+        let date_time = zone.to_datetime(time.0);
+        let parts = parts(time, date_time, &zone);
+        Self { start: Some(ZonedStart { time, date_time, zone: start.zone.clone() }), parts }
+    }
+
     /// Returns the local time at an instant, since the midnight of a Monday, and the instant of the next change between summer and
     /// winter time; [`Instant::MAX`] if there is none. From one such change to the next, local time passes evenly.
     #[must_use]
@@ -275,6 +294,21 @@ mod tests {
         );
         assert_eq!(saturday.time_until("2026-03-30T02:30"), Some(Nanos::HOUR * 47));
         assert_eq!(saturday.time_until("2026-03-28T02:29"), None);
+    }
+
+    #[test]
+    fn a_clock_that_begins_earlier_has_the_same_local_times() {
+        for start in ["2026-10-26T08:00 Europe/Berlin", "2026-03-30T12:00 America/Los_Angeles"] {
+            let (later, by) = (clock(start), Nanos::HOUR * 60);
+            let earlier = later.begun_earlier(by);
+            for hour in [0, 5, 100] {
+                let [one, other] =
+                    [later.text(hours(hour), true, hours(0)), earlier.text(hours(hour + 60), true, hours(0))];
+                assert_eq!(one, other, "{start} {hour}");
+            }
+        }
+        let monday = LocalClock::default().begun_earlier(Nanos::HOUR);
+        assert_eq!(monday.since_monday(Instant::ZERO).0, Nanos::WEEK - Nanos::HOUR);
     }
 
     proptest! {

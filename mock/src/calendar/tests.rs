@@ -211,3 +211,15 @@ proptest! {
         prop_assert_eq!(UnixTime::parse_rfc3339(&time.rfc3339().to_string()), Some(time));
     }
 }
+
+/// The run begins on Tuesday, 2026-10-20, at 08:00 UTC, which is 01:00 in the Pacific zone.
+#[test]
+fn the_time_since_a_period_began_is_known() {
+    let epoch = Epoch::new(UnixTime::parse_rfc3339("2026-10-20T08:00:00Z").unwrap());
+    let passed = |zone: Zone, period| zone.since_period_began(period, epoch);
+    assert_eq!(passed(Zone::Utc, Period::Day), Nanos::HOUR * 8);
+    assert_eq!(passed(Zone::Utc, Period::Week), Nanos::HOUR * 32);
+    assert_eq!(passed(Zone::Utc, Period::Month), Nanos::HOUR * (19 * 24 + 8));
+    assert_eq!(passed(Zone::Pacific, Period::Day), Nanos::HOUR);
+    assert_eq!(Zone::Utc.since_period_began(Period::Day, epoch.earlier_by(Nanos::HOUR * 8)), Nanos::ZERO);
+}

@@ -16,9 +16,9 @@ const LEVEL_TOLERANCE: f64 = 0.02;
 /// A bucket loses some of its level on every day if a day's loss exceeds this share of its refill.
 const MIN_LOSS: f64 = 0.01;
 /// The number of jobs from which the mean loss of a bucket is known precisely enough.
-const SUFFICIENT_JOBS: u64 = 10_000;
+pub(super) const SUFFICIENT_JOBS: u64 = 10_000;
 /// The most seeds whose mean is taken for a day.
-const MAX_SEEDS: u32 = 16;
+pub(super) const MAX_SEEDS: u32 = 16;
 /// The maximum number of times that a short run is repeated to make a day.
 const MAX_REPEATS: u32 = 48;
 /// The longest interval between bursts that a day covers. After a longer one, limits hold what the other traffic leaves of them, which a
@@ -71,7 +71,7 @@ fn longest_period(scenario: &Scenario) -> Nanos {
 }
 
 /// Keeps the incidents that last for a whole run of length `run`: the provider has them on every day.
-fn keep_permanent(incidents: &mut Vec<Incident>, run: Nanos) {
+pub(super) fn keep_permanent(incidents: &mut Vec<Incident>, run: Nanos) {
     incidents.retain(|incident| incident.at == Instant::ZERO && incident.until >= Instant::ZERO + run);
     incidents.iter_mut().for_each(|incident| incident.until = Instant::MAX);
 }
@@ -107,16 +107,7 @@ impl<'a> Day<'a> {
     pub(super) fn new(scenario: &Scenario, levels: &StartLevels, is_time_up: &'a dyn Fn() -> bool) -> Self {
         let longest = levels.limits.iter().map(LongLimit::window).max().unwrap_or(Nanos::MINUTE);
         let run = scenario.duration.max(Nanos(1));
-        let ends = |arrivals: &Arrivals| {
-            matches!(
-                arrivals,
-                Arrivals::Ramp(..)
-                    | Arrivals::Steps { every: None, .. }
-                    | Arrivals::Batch { .. }
-                    | Arrivals::Trace { .. }
-            )
-        };
-        let repeated = scenario.workloads.iter().any(|workload| ends(&workload.arrivals));
+        let repeated = scenario.has_traffic_that_ends();
         let windows = run.max(longest_period(scenario)).0.div_ceil(longest.0.max(1)).max(1);
         let length = Nanos(longest.0.saturating_mul(windows)).min(sufficient_length(scenario, levels));
         let mut scenario = scenario.clone();
@@ -213,8 +204,9 @@ impl<'a> Day<'a> {
     /// longer than the run; `None` for other limits.
     #[expect(clippy::cast_precision_loss, reason = "a share of a window")]
     fn last_part(&self, limit: &LongLimit) -> Option<f64> {
-        let left = ceiling::left_of_longer_window(&limit.limit, self.run)?;
-        Some(left.0 as f64 / limit.window().0.max(1) as f64)
+        let open = ceiling::open_window(&limit.limit, &self.scenario.clock, self.run)?;
+        let part = open.left.0 as f64 / limit.window().0.max(1) as f64;
+        (self.run < limit.window()).then_some(part)
     }
 
     /// Returns the length of the simulated day.

@@ -97,6 +97,13 @@ impl StartEstimates {
         self.0.iter().map(|estimate| estimate.used).collect()
     }
 
+    /// Sets the units assumed used of each.
+    pub(super) fn set(&mut self, used: &[f64]) {
+        for (estimate, used) in self.0.iter_mut().zip(used) {
+            estimate.used = used.clamp(0.0, estimate.capacity());
+        }
+    }
+
     /// Sets the units assumed used after a day of `length`: `ends` at its end, and then extrapolated over `days`, the
     /// number of days that are skipped for each long limit. Returns `true` if they equal those at the start of the day,
     /// within the fraction `tolerance` of the burst, or of what is refilled in the day if that is less.

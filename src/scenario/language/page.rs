@@ -156,7 +156,8 @@ fn rules_section() -> String {
          `p95 latency <= 8s`. With a workload before it \
          (`chat: success >= 99%`) it is judged for the jobs of that workload; without one it is judged for each, except goodput \
          and what is measured for the run as a whole (limited share, cost, headroom). With `in every 5m` or `every day` after it \
-         the rule must hold in each window of that length, to which jobs belong by their arrival; windows with so few jobs that \
+         the rule must hold in each window of that length from the start of the run on, to which jobs belong by their arrival; \
+         with a date, whole days are days of local time, of 23 or 25 hours when the clocks change; windows with so few jobs that \
          a single failure would break the rule are left out, unless the run has only one. If no rule is on success, `success >= 99%` is judged.\n\n| metric | meaning | example |\n|---|---|---|\n",
     );
     for (metric, doc, example) in METRICS {

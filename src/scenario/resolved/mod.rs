@@ -107,6 +107,20 @@ pub struct WhatIf {
 }
 
 impl Scenario {
+    /// Returns `true` if the traffic of a workload ends with the run, so that more of the same traffic is the run repeated.
+    #[must_use]
+    pub fn has_traffic_that_ends(&self) -> bool {
+        self.workloads.iter().any(|workload| {
+            matches!(
+                workload.arrivals,
+                Arrivals::Ramp(..)
+                    | Arrivals::Steps { every: None, .. }
+                    | Arrivals::Batch { .. }
+                    | Arrivals::Trace { .. }
+            )
+        })
+    }
+
     /// Iterates over the ids of all targets.
     pub fn target_ids(&self) -> impl Iterator<Item = TargetId> + use<> {
         let count = u16::try_from(self.targets.len()).expect("invariant: targets are numbered in 16 bits");

@@ -120,7 +120,10 @@ pub(in crate::scenario::language) static START: Map = Map {
 const STARTS: &[Choice] = &[
     choice(
         "sustained",
-        "the level at which the same traffic leaves them if it runs around the clock every day",
+        "the level at which the same traffic leaves them if it runs around the clock every day. Of a calendar limit this is what the traffic \
+         uses from the start of the window (midnight, Monday or the 1st) to that of the run. Traces, ramps, batches and steps without `every` \
+         end with the run: the run is repeated back to back, and the last repetition ends when the run begins. If `start` has no date and the \
+         run is shorter than the window and ends before it, the run begins as if it were the last part of the window",
     ),
     choice("full", "all of them, as on the first day of a new account"),
 ];
