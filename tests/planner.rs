@@ -257,7 +257,7 @@ fn a_target_that_no_change_holds_is_reported_with_the_broken_rules() {
 /// With several seeds, each time is stated with its ceiling: the one to plan with is reached before the interval of the mean one.
 #[test]
 fn growth_reaches_the_ceiling_to_plan_with_before_the_mean_one() {
-    let yaml = one_account("rpm: { limit: 30, burst: 1 }", "poisson: 10/min", "expect: [success >= 80%]")
+    let yaml = one_account("rpm: { limit: 30, burst: 1 }", "poisson: 4/min", "expect: [success >= 80%]")
         .replace("duration: 30m", "duration: 4h");
     let growth = Some(GrowthRate::parse("8%/month").unwrap());
     let plan = plan_of(&yaml, &PlanOptions { growth, ..options(4) });

@@ -175,7 +175,7 @@ fn months_that_cannot_be_simulated_as_a_whole_are_refused_if_a_limit_counts_per_
     let incident = yaml.replace("models:", "incidents: [{ at: 1h, for: 1h, fault: 503 }], models:");
     let cost = yaml.replace("success >= 99%", "cost <= 1 USD");
     let fixed = yaml.replace("rpmonth: {", "tpmonth: { limit: 700k, law: fixed }, rpmonth: {");
-    for yaml in [incident, cost, fixed, monthly("1e6/day")] {
+    for yaml in [incident, cost, fixed, monthly("1000000/day")] {
         let error = plan_months(&yaml, 2, Some((2027, 2))).expect_err("no month can be proved");
         assert!(matches!(error, PlanError::MonthsNotSimulated(_)) && error.is_of_input(), "{yaml}: {error}");
     }
