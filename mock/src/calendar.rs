@@ -93,6 +93,13 @@ impl Zone {
         u64::from(between.unsigned_abs()) + 1
     }
 
+    /// Returns the first instant of a month of the calendar; `None` if there is no such month.
+    #[must_use]
+    pub fn start_of_month(self, year: i16, month: i8) -> Option<UnixTime> {
+        let midnight = civil::Date::new(year, month, 1).ok()?.to_zoned_datetime(self.time_zone()).ok()?;
+        Some(UnixTime(midnight.timestamp()))
+    }
+
     fn local_time(self, epoch: Epoch, at: Instant) -> ZonedDateTime {
         epoch.time_at(at).0.to_zoned_datetime(self.time_zone())
     }

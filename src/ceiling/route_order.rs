@@ -116,8 +116,8 @@ impl<'a> Fluid<'a> {
             settled().any(|(_, it)| is_long(&it.limit) && it.limit.refill == RefillPolicy::Bucket);
         let days = match scenario.start {
             Start::Full => 0,
-            Start::Sustained if has_long_bucket => DAYS_BEFORE,
-            Start::Sustained => 1,
+            _ if has_long_bucket => DAYS_BEFORE,
+            _ => 1,
         };
         let cells_before = (Nanos::DAY * days).0.div_ceil(cell.0);
         // What a limit per minute admits of bursts in a cell, until the deadline of each.

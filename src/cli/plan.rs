@@ -31,7 +31,7 @@ pub(super) struct PlanArgs {
     #[arg(long, value_name = "DURATION", value_parser = super::parse_duration)]
     time_limit: Option<Nanos>,
     /// State when the load reaches the ceiling at this growth, per day, week, month or year
-    #[arg(long, value_name = "8%/month", value_parser = parse_growth_rate)]
+    #[arg(long, value_name = "8%/month", allow_hyphen_values = true, value_parser = parse_growth_rate)]
     growth: Option<GrowthRate>,
     /// State what to buy in which of this many months of that growth, and what each costs: the cheapest order of the
     /// scenario's `offers`

@@ -21,6 +21,16 @@ pub enum PlanError {
         "an offer is available from a month of the calendar: give the first month of the plan, such as `--from 2027-01`"
     )]
     NoFirstMonth,
+    /// A limit per month of the calendar can bind, and no first month was given.
+    #[error(
+        "a limit per month of the calendar can bind, and months have 28 to 31 days: give the first month of the plan, such as `--from 2027-01`"
+    )]
+    NoCalendarMonths,
+    /// A limit per month of the calendar can bind, and no month can be simulated as a whole: why, with a remedy.
+    #[error(
+        "a limit per month of the calendar can bind, so each of the months must be simulated as a whole, but {0}; or plan without `--months`"
+    )]
+    MonthsNotSimulated(&'static str),
     /// The plan was interrupted before the ceiling was found; with closed workloads, before it was found as a number of users.
     #[error("interrupted before the ceiling was found")]
     Interrupted,
@@ -38,6 +48,14 @@ impl PlanError {
     /// Returns `true` if the input is wrong, `false` if the plan failed while it was made.
     #[must_use]
     pub const fn is_of_input(self) -> bool {
-        matches!(self, Self::NothingOffered | Self::RateOfUsers | Self::NoWholeDays | Self::NoFirstMonth)
+        matches!(
+            self,
+            Self::NothingOffered
+                | Self::RateOfUsers
+                | Self::NoWholeDays
+                | Self::NoFirstMonth
+                | Self::NoCalendarMonths
+                | Self::MonthsNotSimulated(_)
+        )
     }
 }

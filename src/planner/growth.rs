@@ -1,6 +1,6 @@
 //! The growth of the load, and when it reaches the ceiling.
 
-use super::plan::Growth;
+use super::plan::{Growth, MeanGrowth};
 use super::replicas::Interval;
 use crate::formatting::rounded;
 use provider::units::ParseError;
@@ -52,8 +52,8 @@ impl GrowthRate {
         libm::exp(self.log_per_month * months)
     }
 
-    /// Returns when a load that grows at this rate reaches `ceiling`, given as a multiple of the load, and the ends of the
-    /// interval of the mean ceiling. Times are `None` if `ceiling` or `mean` is.
+    /// Returns when a load that grows at this rate reaches `ceiling`, given as a multiple of the load, and the mean ceiling with the
+    /// ends of its interval. Times are `None` if `ceiling` or `mean` is.
     pub(super) fn reaches(&self, ceiling: Option<f64>, mean: Option<Interval>) -> Growth {
         let months = |multiple: f64| {
             let exact = libm::log(multiple.max(f64::MIN_POSITIVE)) / self.log_per_month;
@@ -64,7 +64,10 @@ impl GrowthRate {
         Growth {
             rate: self.text.clone(),
             months: ceiling.map(months),
-            between: mean.map(|mean| [months(mean.low), months(mean.high)]),
+            mean: mean.map(|mean| MeanGrowth {
+                months: months(mean.mean),
+                between: [months(mean.low), months(mean.high)],
+            }),
         }
     }
 }
@@ -78,6 +81,18 @@ mod tests {
         for text in ["1e-322%/year", "1e-320%/month", "0%/day", "-1%/day"] {
             assert!(GrowthRate::parse(text).is_err(), "{text}");
         }
+    }
+
+    /// The ceiling to plan with lies below the interval of the mean ceiling: each time is stated with its own ceiling.
+    #[test]
+    fn the_interval_is_that_of_the_mean_ceiling() {
+        let rate = GrowthRate::parse("10%/month").expect("a rate");
+        let mean = Interval { mean: 1.21, low: 1.2, high: 1.22 };
+        let growth = rate.reaches(Some(1.1), Some(mean));
+        assert_eq!(growth.months, Some(1.0));
+        let mean = growth.mean.expect("a mean ceiling");
+        assert_eq!(mean.months, 2.0);
+        assert!(mean.between[0] < mean.months && mean.months < mean.between[1], "{mean:?}");
     }
 
     /// Law: the time is positive if the load is below the ceiling, and negative if it is above.

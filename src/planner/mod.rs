@@ -59,6 +59,7 @@ pub use not_tried::{NotTriedReason, UntriedChange};
 pub use plan::*;
 pub(crate) use rules::only_cost;
 pub use runner::PlanProgress;
+use year::CalendarMonths;
 pub use year::{MAX_MONTHS, YearOptions};
 
 use crate::ceiling::Ceiling;
@@ -127,7 +128,7 @@ pub fn plan(
     options: &PlanOptions,
     progress: &dyn PlanProgress,
 ) -> Result<Plan, PlanError> {
-    check(scenario, options)?;
+    let calendar = check(scenario, options)?;
     let offers = &scenario.offers;
     let scenario = &Scenario { offers: Offers::default(), ..scenario.clone() };
     let rules = Rules::of(scenario);
@@ -163,7 +164,7 @@ pub fn plan(
         .growth
         .as_ref()
         .zip(options.year.as_ref())
-        .and_then(|months| year::year(runner, (&scenario, present), offers, months));
+        .and_then(|months| year::year(runner, (&scenario, present), offers, (months, calendar)));
     count.check_jobs()?;
     let batches = batch::batches(&runner, &scenario, present);
     let partial = count.cut_by().map(|by| Finding::Partial {
@@ -199,15 +200,16 @@ pub fn plan(
     Ok(plan)
 }
 
-/// Returns an error if the input is known to be wrong before the first run.
-fn check(scenario: &Scenario, options: &PlanOptions) -> Result<(), PlanError> {
+/// Returns the months if each of them is simulated as a whole, or an error if the input is known to be wrong before the first run.
+fn check(scenario: &Scenario, options: &PlanOptions) -> Result<Option<CalendarMonths>, PlanError> {
     if Ceiling::of(scenario).offered_jobs_per_min <= 0.0 {
         return Err(PlanError::NothingOffered);
     }
     if closed::has_users(scenario) && matches!(options.target, Some(Target::JobsPerMin(_))) {
         return Err(PlanError::RateOfUsers);
     }
-    options.year.as_ref().map_or(Ok(()), |months| year::check(scenario, months))
+    let months = options.year.as_ref().zip(options.growth.as_ref());
+    months.map_or(Ok(None), |(months, growth)| year::check(scenario, months, growth))
 }
 
 /// What is found about a scenario before any change.

@@ -1,15 +1,17 @@
 //! A growing load: the cheapest order in which to buy, each month of it proved by simulation.
 //!
-//! 1. The first month has the present load, and each month the growth more than the one before.
+//! 1. The first month has the present load, and each month the growth more than the one before. It is represented by runs of the
+//!    plan's duration, or, if a limit per month of the calendar can bind, by itself ([`calendar`]).
 //! 2. Every set of offers is a scenario of its own. [`order`] finds the cheapest order of sets, given which of them hold the
 //!    load of a month and what their use costs in it. As long as that is not known of a set in a month, the set is taken to hold
 //!    and its use to cost nothing: no order can be cheaper than the one that is found.
 //! 3. What the order relies on is then measured: the run of a set at the load of a month on the scenario's own seed, which gives
 //!    the cost of use; and once all of it is measured, the proof, runs on fresh seeds that all have to hold. A set that breaks a
-//!    rule in a month is taken to break one in every later month.
+//!    rule in a month is taken to break one in every later month that is not shorter.
 //! 4. This is repeated until everything is proved on which the order relies. It is then the cheapest of all orders whose months
 //!    can be proved in this way, although most sets are simulated in a few months only.
 
+mod calendar;
 mod measurements;
 mod offers;
 mod order;
@@ -22,11 +24,14 @@ use super::{DAYS_PER_MONTH, GrowthRate, PlanError, closed, longer, violation};
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, significant};
 use crate::scenario::{Offers, Scenario};
+pub(super) use calendar::CalendarMonths;
+use calendar::calendar_month;
 use measurements::{Measurements, Stop};
 use offers::Buyable;
 use order::{Choices, Due, Micros, Order};
 use provider::Nanos;
 use provider::calendar::UnixTime;
+use std::borrow::Cow;
 
 /// The months for which purchases are planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,16 +45,21 @@ pub struct YearOptions {
 /// The most months of a plan: three years.
 pub const MAX_MONTHS: u32 = 36;
 
-/// Checks what can be checked before the first run.
+/// Checks what can be checked before the first run. Returns the months if each of them is simulated as a whole.
 ///
 /// # Errors
-/// Fails if the scenario does not last whole days, from which a month can be priced, or if an offer is bound to the calendar and
-/// the first month is not.
-pub(super) fn check(scenario: &Scenario, options: &YearOptions) -> Result<(), PlanError> {
+/// Fails if the scenario does not last whole days, from which a month can be priced, if an offer or a limit is bound to the calendar and
+/// the first month is not, or if a month must be simulated as a whole and cannot be.
+pub(super) fn check(
+    scenario: &Scenario,
+    options: &YearOptions,
+    growth: &GrowthRate,
+) -> Result<Option<CalendarMonths>, PlanError> {
     if !scenario.duration.0.is_multiple_of(Nanos::DAY.0) {
         return Err(PlanError::NoWholeDays);
     }
-    scenario.offers.list.iter().try_for_each(|offer| offers::first_month(offer, options).map(drop))
+    let buyable = Buyable::new(scenario, &scenario.offers, options)?;
+    CalendarMonths::of(&buyable.scenarios, options, growth)
 }
 
 /// The question of a year.
@@ -58,6 +68,8 @@ struct Question<'a> {
     buyable: Buyable,
     growth: &'a GrowthRate,
     options: &'a YearOptions,
+    /// The months, if each of them is simulated as a whole.
+    calendar: Option<CalendarMonths>,
     /// The present load; `None` if a workload has users.
     jobs_per_min: Option<f64>,
 }
@@ -68,16 +80,17 @@ pub(super) fn year(
     runner: Runner<'_>,
     (scenario, present): (&Scenario, &Run),
     offers: &Offers,
-    (growth, options): (&GrowthRate, &YearOptions),
+    ((growth, options), calendar): ((&GrowthRate, &YearOptions), Option<CalendarMonths>),
 ) -> Option<Year> {
     runner.count.stage("the year");
-    let few = runner.rules.undecidable(present.summary.jobs.offered);
+    // The runs of whole months have a length of their own.
+    let few = runner.rules.undecidable(present.summary.jobs.offered).filter(|_| calendar.is_none());
     let offered = present.summary.jobs.offered as f64;
     let longer = few.as_ref().and_then(|few| longer::lengthened(scenario, runner.rules, few, offered));
     let buyable = Buyable::new(longer.as_ref().unwrap_or(scenario), offers, options)
         .expect("invariant: the offers were checked before the first run");
     let jobs_per_min = (!closed::has_users(scenario)).then(|| Ceiling::of(scenario).offered_jobs_per_min);
-    let question = Question { runner, buyable, growth, options, jobs_per_min };
+    let question = Question { runner, buyable, growth, options, calendar, jobs_per_min };
     if let (Some(few), None) = (few, longer) {
         return Some(question.undecided(few));
     }
@@ -98,7 +111,12 @@ impl Question<'_> {
     fn solve(&self, measurements: &mut Measurements<'_>) -> Result<Order, Stop> {
         loop {
             let usage = |set, month| measurements.usage(set, month);
-            let choices = Choices { terms: &self.buyable.terms, sets: &self.buyable.sets, usage: &usage };
+            let choices = Choices {
+                terms: &self.buyable.terms,
+                sets: &self.buyable.sets,
+                usage: &usage,
+                follows: &self.buyable.follows,
+            };
             let order = Order::cheapest(&choices, self.options.months);
             let cells: Vec<(usize, u32)> = order.sets.iter().copied().zip(1..).collect();
             if !measurements.measure(&cells)? && !measurements.prove(&cells)? {
@@ -124,11 +142,23 @@ impl Question<'_> {
 
     /// Returns the year and the month of the calendar of a month, counted from 1.
     fn calendar(&self, month: u32) -> Option<(i16, i8)> {
-        let (year, first) = self.options.from?;
-        let months =
-            i16::try_from(month - 1).expect("invariant: a plan has few months") + i16::from(first) - 1;
-        let within = i8::try_from(months % 12 + 1).expect("invariant: a year has twelve months");
-        Some((year + months / 12, within))
+        calendar_month(self.options.from?, month)
+    }
+
+    /// Returns the scenario with a set of offers, by which a month is represented, at the present load.
+    fn scenario(&self, set: usize, month: u32) -> Cow<'_, Scenario> {
+        let scenario = &self.buyable.scenarios[set];
+        let whole = self.calendar.map(|calendar| {
+            calendar
+                .scenario(scenario, month)
+                .expect("invariant: the months were checked before the first run")
+        });
+        whole.map_or(Cow::Borrowed(scenario), Cow::Owned)
+    }
+
+    /// Returns `true` if a set that breaks a rule in the month `earlier` is taken to break one in `month`.
+    fn is_as_demanding(&self, month: u32, earlier: u32) -> bool {
+        month >= earlier && (self.calendar.is_none() || self.days(month) >= self.days(earlier))
     }
 
     fn load(&self, month: u32) -> MonthLoad {
@@ -145,6 +175,7 @@ impl Question<'_> {
     fn empty(&self) -> Year {
         Year {
             rate: self.growth.text.clone(),
+            has_whole_months: self.calendar.is_some(),
             wanted: self.options.months,
             months: Vec::new(),
             cost: YearCost::default(),
@@ -209,8 +240,7 @@ impl Question<'_> {
     /// Returns the first month that is not held, with the set that holds the largest load. `None` if the measurements were
     /// stopped.
     fn not_held(&self, month: u32, measurements: &mut Measurements<'_>) -> Option<NotHeld> {
-        let available = (0..self.buyable.sets.len()).filter(|set| self.buyable.is_available(*set, month));
-        let (set, holds_up_to) = measurements.best(available.collect(), month)?;
+        let (set, holds_up_to) = measurements.best(self.buyable.available(month), month)?;
         let is_later = |terms: &order::Terms| terms.from > month && terms.from <= self.options.months;
         let names = self.buyable.names.iter().zip(&self.buyable.terms);
         Some(NotHeld {
@@ -223,9 +253,9 @@ impl Question<'_> {
         })
     }
 
-    /// Returns the first violation of a run of a set.
-    fn first_violation(&self, run: &Run, set: usize) -> Option<FirstViolation> {
-        violation::first(run, self.runner.rules, &self.buyable.scenarios[set])
+    /// Returns the first violation of a run of a set in a month.
+    fn first_violation(&self, run: &Run, (set, month): (usize, u32)) -> Option<FirstViolation> {
+        violation::first(run, self.runner.rules, &self.scenario(set, month))
     }
 }
 

@@ -186,8 +186,11 @@ pub struct LongWindow {
     pub target: String,
     /// The axis of the limit.
     pub axis: String,
-    /// The window in seconds.
+    /// The window in seconds; 30 days for a month.
     pub window_s: f64,
+    /// Whether the window is a month of the calendar, which has 28 to 31 days.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not", rename = "calendar_month")]
+    pub is_calendar_month: bool,
     /// The share of the limit's capacity (of a bucket: of its burst) that is used when the run begins.
     pub used_share: f64,
     /// The share that the client assumes to be used when the run begins; `None` if it differs from `used_share` by at most
@@ -244,13 +247,14 @@ impl LongWindow {
             .filter(|(.., share)| *share >= MIN_REPORTED_SHARE)
             .max_by(|one, other| one.2.total_cmp(&other.2))?;
         let used_share = rounded(used_share(scenario, target, &limit), 3);
-        let sustained = scenario.start == Start::Sustained;
+        let sustained = scenario.start.has_history(&limit);
         let open = ceiling::open_window(&limit, &scenario.clock, scenario.duration).filter(|_| sustained);
         let has_period = matches!(limit.refill, RefillPolicy::Calendar(_)) && limit.axis.period().is_some();
         Some(Self {
             target: scenario.targets[target.index()].name.clone(),
             axis: limit.axis.name().to_owned(),
             window_s: seconds(limit.window?),
+            is_calendar_month: limit.is_per_calendar_month(),
             used_share,
             assumed_share: assumed_share(&scenario.targets[target.index()], limit.axis)
                 .filter(|assumed| (assumed - used_share).abs() > MIN_REPORTED_DIFFERENCE),

@@ -64,3 +64,11 @@ pub struct Limit {
     /// The policy by which it refills, as the scenario names it; `calendar_pacific` with the zone, `at_once` for concurrency.
     pub law: String,
 }
+
+impl Limit {
+    /// Returns `true` if the window is a month of the calendar, which has 28 to 31 days.
+    #[must_use]
+    pub fn is_per_calendar_month(&self) -> bool {
+        self.law.starts_with("calendar") && self.axis.ends_with("month")
+    }
+}

@@ -250,6 +250,7 @@ pub(super) fn use_legend(summary: &Summary) -> Vec<&'static str> {
 
 fn limit_text(limit: &Limit) -> String {
     let per = match limit.window_s {
+        Some(_) if limit.is_per_calendar_month() => "per month of the calendar".to_owned(),
         Some(60.0) => "per min".to_owned(),
         Some(3_600.0) => "per hour".to_owned(),
         Some(86_400.0) => "per day".to_owned(),

@@ -126,9 +126,10 @@ pub(super) fn long_window(window: &LongWindow, run: &RunTime) -> String {
 /// Returns the sentence of [`long_window`]. `runs` states the durations that the window is compared with; `begins` is a clause
 /// such as "the run begins", which is followed by how much of the limit is left or used.
 pub(super) fn long_window_against(window: &LongWindow, runs: &str, begins: &str) -> String {
-    let LongWindow { target, axis, window_s, used_share, assumed_share, window_left_s, sustained, .. } =
-        window;
-    let windows = format!("The window of {axis} on {target} is {}, {runs}", duration(*window_s));
+    let LongWindow { target, axis, window_s, is_calendar_month, .. } = window;
+    let LongWindow { used_share, assumed_share, window_left_s, sustained, .. } = window;
+    let length = if *is_calendar_month { "a month of the calendar".to_owned() } else { duration(*window_s) };
+    let windows = format!("The window of {axis} on {target} is {length}, {runs}");
     if *sustained {
         let level = match *used_share {
             used if used < MIN_USED_SHARE => "all of that limit".to_owned(),

@@ -8,7 +8,13 @@ use std::collections::BTreeSet;
 
 /// Returns the offers with their names looked up. Reports names that are used twice or do not exist, requirements and
 /// replacements that lead back to the same offer, and several copies of something that is not an account.
-pub(super) fn resolve_offers(specs: &[OfferSpec], diagnostics: &Diagnostics) -> Vec<Offer> {
+///
+/// `written` are the names of all offers, those of invalid ones included, which have been reported.
+pub(super) fn resolve_offers(
+    specs: &[OfferSpec],
+    written: &[String],
+    diagnostics: &Diagnostics,
+) -> Vec<Offer> {
     for (index, spec) in specs.iter().enumerate() {
         if specs[..index].iter().any(|other| other.name.text == spec.name.text) {
             let what = format!("an offer named `{}` exists already", spec.name.text);
@@ -22,8 +28,8 @@ pub(super) fn resolve_offers(specs: &[OfferSpec], diagnostics: &Diagnostics) -> 
     }
     let index = |name: &Name| {
         let found = specs.iter().position(|other| other.name.text == name.text);
-        if found.is_none() {
-            let names = specs.iter().map(|spec| spec.name.text.as_str());
+        if found.is_none() && !written.contains(&name.text) {
+            let names = written.iter().map(String::as_str);
             let what = format!("unknown offer `{}`", name.text);
             diagnostics.report_at(&name.at, what, did_you_mean(&name.text, names));
         }

@@ -225,10 +225,11 @@ fn scenario(
         let root = merged(diagnostics, root.clone(), overrides, changes);
         let mut spec = spec::read(&root, optional, (base_dir, &answers), diagnostics)?;
         let (what_if, offers) = (std::mem::take(&mut spec.what_if), std::mem::take(&mut spec.offers));
+        let offers = (offers, std::mem::take(&mut spec.offer_names));
         Some((resolve::resolve(spec, diagnostics, &stem, base_dir, &traces), what_if, offers))
     };
-    let (mut scenario, what_if, offers) = resolve_with(&[])?;
-    let list = offers::resolve_offers(&offers, diagnostics);
+    let (mut scenario, what_if, (offers, names)) = resolve_with(&[])?;
+    let list = offers::resolve_offers(&offers, &names, diagnostics);
     // The problems of the scenario itself would be reported again for every change.
     for what_if in what_if.iter().take_while(|_| diagnostics.problems().is_none()) {
         let (changed, ..) = resolve_with(&[&what_if.change])?;

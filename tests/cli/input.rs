@@ -74,6 +74,13 @@ fn a_wrong_override_names_its_option() {
 }
 
 #[test]
+fn a_negative_growth_is_refused_as_a_growth_and_not_as_an_option() {
+    let output = quotalab(&["plan", SHORT, "--growth", "-5%/month"]);
+    assert_refused(&output, "`-5%` is not a positive percentage");
+    assert!(!output.err.contains("'-- -5"), "{}", output.err);
+}
+
+#[test]
 fn a_wrong_command_line_is_exit_2_and_help_is_exit_0() {
     for args in [&["simulate"][..], &["sim"], &["sim", SHORT, "--fast"], &["report"], &["check"], &[]] {
         assert_eq!(quotalab(args).code, 2, "{args:?}");

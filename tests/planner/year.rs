@@ -58,7 +58,7 @@ fn a_tier_is_bought_in_the_month_that_needs_it() {
     assert!(plan.not_met.is_empty() && year.not_held.is_none(), "{:?}", plan.not_met);
     let text = text_of(&plan);
     for part in [
-        "6 months at 20%/month, up to 2.49 times the load, cost least with these purchases: in month 5 a tier.",
+        "6 months at 20%/month, up to 2.49 times the load, cost least with these purchases: in month 5 buy a tier.",
         "buy a tier: with what was owned before `success >= 99%` breaks (rpm of p/default/m)",
         "Month 1 has the present load.",
         "exit code 0",
@@ -113,6 +113,97 @@ fn an_offer_with_a_date_is_bought_no_earlier() {
     assert_eq!((owned.as_slice(), february.months[0].days), ([0, 1].as_slice(), 28.0));
 }
 
+/// Jobs at a constant rate under a limit of 3,000 per month of the calendar, and an offer of 3,400.
+fn monthly(rate: &str) -> String {
+    const BIGGER: &str = "offers:\n  - { name: bigger, set: { providers.p.models.m.limits.rpmonth.limit: 3400 }, fee: 10 USD/month }";
+    one_account("rpmonth: { limit: 3000, law: calendar }", &format!("constant: {rate}"), BIGGER)
+        .replace("duration: 30m", "duration: 24h\nstart: 2027-01-11T00:00 UTC")
+        + "\nexpect: [success >= 99%]"
+}
+
+fn plan_months(yaml: &str, months: u32, from: Option<(i16, i8)>) -> Result<Plan, PlanError> {
+    let year = Some(YearOptions { months, from });
+    planner::plan(&parse(yaml), &PlanOptions { year, ..options_of("1%/month", months) }, &())
+}
+
+/// 106 a day, 1 % more each month, are 2,968 in February, 3,319 in March, 3,244 in April, 3,386 in May, 3,309 in June, and 3,454 in July, of
+/// which 3,400 are 98.4 %.
+#[test]
+fn a_month_is_proved_with_its_own_days_if_a_limit_counts_per_month() {
+    let plan = plan_months(&monthly("106/day"), 6, Some((2027, 2))).expect("a plan");
+    let year = plan.year.as_ref().expect("months were asked for");
+    let owned: Vec<usize> = year.months.iter().map(|month| month.owned.len()).collect();
+    assert_eq!(owned, [0, 1, 1, 1, 1], "{year:#?}");
+    assert!(year.months.iter().all(|month| month.proof >= 50), "{year:#?}");
+    let july = year.not_held.as_ref().expect("July is not held");
+    assert_eq!((july.load.calendar.as_deref(), july.owned.len()), (Some("2027-07"), 1));
+    // 3,400 are 99 % of 3,434 jobs in 31 days, which are 1.045 times the load.
+    let up_to = july.holds_up_to.expect("a load holds");
+    assert!((1.03..=1.05).contains(&up_to), "{up_to}");
+    // 106 jobs a day of 0.0002 USD.
+    assert_usd(year.months[0].cost.usage_usd, 106.0 * 28.0 * 0.0002);
+    let text = text_of(&plan);
+    for part in [
+        "Each month, simulated as that month of the calendar, held on",
+        "A limit per month of the calendar can bind, so each month was simulated as a whole",
+        "in 2027-03 (month 2) buy bigger",
+        "is a month of the calendar",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("window of rpmonth on p/default/m is 30"), "{text}");
+}
+
+/// 100 a day are 3,100 in January, 2,828 in February and 3,162 in March: what is needed in January is not needed in February.
+#[test]
+fn a_short_month_needs_less_than_the_one_before() {
+    let plan = plan_months(&monthly("100/day"), 3, Some((2027, 1))).expect("a plan");
+    let year = plan.year.as_ref().expect("months were asked for");
+    let owned: Vec<usize> = year.months.iter().map(|month| month.owned.len()).collect();
+    assert_eq!(owned, [1, 0, 1], "{year:#?}");
+    // The months of the limit are those of the Pacific zone, eight hours later.
+    let pacific = monthly("100/day").replace("law: calendar", "law: calendar, zone: pacific");
+    let year =
+        plan_months(&pacific, 3, Some((2027, 1))).expect("a plan").year.expect("months were asked for");
+    assert_eq!(year.months.iter().map(|month| month.owned.len()).collect::<Vec<_>>(), [1, 0, 1], "{year:#?}");
+}
+
+#[test]
+fn months_that_cannot_be_simulated_as_a_whole_are_refused_if_a_limit_counts_per_month() {
+    let yaml = monthly("106/day");
+    assert_eq!(plan_months(&yaml, 2, None).err(), Some(PlanError::NoCalendarMonths));
+    let incident = yaml.replace("models:", "incidents: [{ at: 1h, for: 1h, fault: 503 }], models:");
+    let cost = yaml.replace("success >= 99%", "cost <= 1 USD");
+    let fixed = yaml.replace("rpmonth: {", "tpmonth: { limit: 700k, law: fixed }, rpmonth: {");
+    for yaml in [incident, cost, fixed, monthly("1000000/day")] {
+        let error = plan_months(&yaml, 2, Some((2027, 2))).expect_err("no month can be proved");
+        assert!(matches!(error, PlanError::MonthsNotSimulated(_)) && error.is_of_input(), "{yaml}: {error}");
+    }
+    // A limit that is far from binding does not count.
+    let few = plan_months(&monthly("20/day"), 1, None).expect("a plan").year.expect("months were asked for");
+    assert!(!few.has_whole_months);
+}
+
+/// `second` requires and replaces `first`, which is of no use by itself: it is bought a month earlier than `second` is needed.
+#[test]
+fn what_replaces_its_own_requirement_is_bought_a_month_after_it() {
+    let offers = "offers:
+  - { name: first, set: { seed: 2 }, fee: 10 USD/month }
+  - { name: second, set: { providers.p.models.m.limits.rpm.limit: 2 }, fee: 1 USD/month, requires: [first], replaces: [first] }";
+    let (plan, year) = plan_year(&growing(offers), "150%/month", 2);
+    assert!(year.months.len() == 2 && plan.not_met.is_empty(), "{year:#?}");
+    assert_eq!(
+        (&year.months[0].owned, &year.months[1].owned),
+        (&vec!["first".into()], &vec!["second".into()])
+    );
+    let text = text_of(&plan);
+    assert!(text.contains("in month 1 buy first; in month 2 buy second; first ends"), "{text}");
+    // In month 1, `second` cannot be owned.
+    let (_, year) = plan_year(&growing(offers).replace("720/day", "1800/day"), "1%/month", 1);
+    let missing = year.not_held.expect("the limit of one a minute does not hold");
+    assert!(!missing.owned.contains(&"second".to_owned()), "{missing:#?}");
+}
+
 #[test]
 fn a_month_is_not_priced_from_an_hour() {
     let hour = growing(TIER).replace("duration: 24h", "duration: 1h");
@@ -120,6 +211,20 @@ fn a_month_is_not_priced_from_an_hour() {
         planner::plan(&parse(&hour), &options_of("20%/month", 3), &()).expect_err("an hour is no day");
     assert_eq!(error, PlanError::NoWholeDays);
     assert!(error.is_of_input() && error.to_string().contains("--for 24h"), "{error}");
+}
+
+/// An offer with an invalid fee is reported for that alone, not as unknown where others name it.
+#[test]
+fn an_invalid_offer_is_not_called_unknown() {
+    let offers = "offers:
+  - { name: small, set: { seed: 2 }, fee: 5 USD }
+  - { name: smell, set: { seed: 3 }, replaces: [small] }
+  - { name: other, set: { seed: 4 }, requires: [smal] }";
+    let problems =
+        scenario::parse("s.yaml", &growing(offers), &Overrides::default(), None).expect_err(offers);
+    let text = problems.to_string();
+    assert!(text.contains("200 USD/month") && !text.contains("unknown offer `small`"), "{text}");
+    assert!(text.contains("unknown offer `smal`") && text.contains("did you mean `small`"), "{text}");
 }
 
 #[test]

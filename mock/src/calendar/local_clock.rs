@@ -92,6 +92,19 @@ impl LocalClock {
         Ok(Self { start: Some(ZonedStart { time, date_time, zone: zone.to_owned() }), parts })
     }
 
+    /// Returns the clock of a run that begins at `time`, in the same zone; in UTC if this start has no date.
+    ///
+    /// # Panics
+    /// Does not panic: the zone has been found before.
+    #[must_use]
+    pub fn beginning_at(&self, time: UnixTime) -> Self {
+        let zone = self.start.as_ref().map_or("UTC", |start| &start.zone);
+        let time_zone = time_zone(zone).expect("invariant: the zone of a clock is known");
+        let date_time = time.0.to_zoned_datetime(time_zone.clone()).datetime();
+        let parts = parts(time, date_time, &time_zone);
+        Self { start: Some(ZonedStart { time, date_time, zone: zone.to_owned() }), parts }
+    }
+
     /// Returns `true` if the start has a date.
     #[must_use]
     pub fn has_date(&self) -> bool {

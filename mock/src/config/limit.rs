@@ -1,7 +1,7 @@
 //! Limits and the policies by which they refill.
 
 use super::Dialect;
-use crate::axis::Axis;
+use crate::axis::{Axis, Period};
 use crate::calendar::{Epoch, Zone};
 use crate::time::Nanos;
 
@@ -34,6 +34,12 @@ impl Limit {
 
     /// The window of a limit with a window of its own that states none: five hours, the commonest of coding plans.
     pub const DEFAULT_WINDOW: Nanos = Nanos(5 * Nanos::HOUR.0);
+
+    /// Returns `true` if the window is a month of the calendar, which has 28 to 31 days.
+    #[must_use]
+    pub fn is_per_calendar_month(&self) -> bool {
+        matches!(self.refill, RefillPolicy::Calendar(_)) && self.axis.period() == Some(Period::Month)
+    }
 
     /// Sets the length of the window, which must not be zero.
     #[must_use]

@@ -83,9 +83,18 @@ pub struct Growth {
     /// Months of 30.44 days until the load reaches the ceiling of [`super::Plan::planning_multiple`]; negative if the load is
     /// above it already, `None` if no ceiling was found.
     pub months: Option<f64>,
-    /// The same for the two ends of the confidence interval of the mean ceiling; `None` with one replica, or if no ceiling was
-    /// found.
-    pub between: Option<[f64; 2]>,
+    /// The same for the mean ceiling; `None` with one replica, if no ceiling was found, and in a plan of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<MeanGrowth>,
+}
+
+/// When growth reaches the mean ceiling, which is above the one to plan with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeanGrowth {
+    /// Months of 30.44 days; negative if the load is above the mean ceiling already.
+    pub months: f64,
+    /// The same for the two ends of the confidence interval of the mean ceiling.
+    pub between: [f64; 2],
 }
 
 /// The effect of the loss of a provider at the present load.

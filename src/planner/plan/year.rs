@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 pub struct Year {
     /// The growth, as given: `12%/month`.
     pub rate: String,
+    /// Whether each month was simulated as a whole, as that month of the calendar, because a limit per month of the calendar can
+    /// bind. If not, a month was represented by runs of the plan's duration at its load.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not", rename = "whole_months")]
+    pub has_whole_months: bool,
     /// The months that were asked for.
     pub wanted: u32,
     /// The months that are held, from the first one; fewer than [`Self::wanted`] if [`Self::not_held`] or [`Self::undecided`] is

@@ -37,8 +37,8 @@ pub(super) struct Measurements<'a> {
     usage: BTreeMap<(usize, u32), Micros>,
     /// By set and month: the fresh seeds on which all rules hold.
     proofs: BTreeMap<(usize, u32), u32>,
-    /// By set: the first month in which a rule is known to break, on this replica.
-    broken: BTreeMap<usize, (u32, u32)>,
+    /// By set and month: the replica on which a rule is known to break.
+    broken: BTreeMap<(usize, u32), u32>,
     /// By set and month: the proofs that failed.
     failed_proofs: BTreeMap<(usize, u32), FailedProof>,
 }
@@ -57,7 +57,8 @@ impl<'a> Measurements<'a> {
 
     /// Returns the cost of use of a set in a month, 0 if it is not known; `None` if a rule is known to break.
     pub(super) fn usage(&self, set: usize, month: u32) -> Option<Micros> {
-        let breaks = self.broken.get(&set).is_some_and(|(first, _)| month >= *first);
+        let mut known = self.broken.range((set, 0)..=(set, month));
+        let breaks = known.any(|((_, earlier), _)| self.question.is_as_demanding(month, *earlier));
         (!breaks).then(|| self.usage.get(&(set, month)).copied().unwrap_or(0))
     }
 
@@ -132,17 +133,14 @@ impl<'a> Measurements<'a> {
     }
 
     fn breaks(&mut self, set: usize, month: u32, replica: u32) {
-        let first = self.broken.entry(set).or_insert((month, replica));
-        if month < first.0 {
-            *first = (month, replica);
-        }
+        self.broken.entry((set, month)).or_insert(replica);
     }
 
     /// Runs a set at the load of a month; ends early if a rule on success is broken for certain.
     fn run(&self, set: usize, month: u32, replica: u32) -> Option<Run> {
-        let (question, scenario) = (self.question, &self.question.buyable.scenarios[set]);
-        let count = question.runner.count;
-        question.runner.run_for_verdict(scenario, question.multiple(month), replica, &|| count.is_stopped())
+        let (question, count) = (self.question, self.question.runner.count);
+        let scenario = question.scenario(set, month);
+        question.runner.run_for_verdict(&scenario, question.multiple(month), replica, &|| count.is_stopped())
     }
 
     /// Returns why a run gives no verdict; `None` if it gives one.
@@ -153,11 +151,11 @@ impl<'a> Measurements<'a> {
     /// Returns what breaks with a set at the load of a month: on the seed on which it is known to break, on the scenario's own, or on
     /// one of a proof, which is made if nothing is known. `None` if every rule holds.
     pub(super) fn violation(&mut self, set: usize, month: u32) -> Result<Option<FirstViolation>, Stop> {
-        let known = self.broken.get(&set).filter(|(first, _)| *first == month).map(|(_, replica)| *replica);
+        let known = self.broken.get(&(set, month)).copied();
         if known.is_none() && !self.usage.contains_key(&(set, month)) {
             let run = self.whole(set, month, 0).ok_or(Stop::Ended)?;
             if run.breaks() {
-                return Ok(self.question.first_violation(&run, set));
+                return Ok(self.question.first_violation(&run, (set, month)));
             }
         }
         let failing = match known {
@@ -167,13 +165,13 @@ impl<'a> Measurements<'a> {
         };
         let Some(replica) = failing else { return Ok(None) };
         let run = self.whole(set, month, replica).ok_or(Stop::Ended)?;
-        Ok(self.question.first_violation(&run, set))
+        Ok(self.question.first_violation(&run, (set, month)))
     }
 
     /// Makes a whole run, which shows the cause of a violation.
     fn whole(&self, set: usize, month: u32, replica: u32) -> Option<Run> {
-        let scenario = &self.question.buyable.scenarios[set];
-        self.question.runner.run(scenario, self.question.multiple(month), replica)
+        let scenario = self.question.scenario(set, month);
+        self.question.runner.run(&scenario, self.question.multiple(month), replica)
     }
 
     /// Returns the set that holds the largest load on the scenario's own seed, and that load; of equal ones the first. `None` if
@@ -190,7 +188,7 @@ impl<'a> Measurements<'a> {
             replica: 0,
         };
         let search = |set: usize| {
-            let estimate = search.run(&self.question.runner, &self.question.buyable.scenarios[set])?;
+            let estimate = search.run(&self.question.runner, &self.question.scenario(set, month))?;
             Some((set, estimate.low))
         };
         let found: Option<Vec<(usize, f64)>> = sets.into_par_iter().map(search).collect();

@@ -6,7 +6,7 @@ use crate::planner::change::{Change, Edit};
 use crate::planner::plan::ChangeKind;
 use crate::planner::purchase::{MAX_FREE_ACCOUNTS, has_free_accounts};
 use crate::planner::{PlanError, YearOptions};
-use crate::scenario::{MAX_OFFER_SETS, Offer, OfferStart, Offers, Scenario, offer_sets};
+use crate::scenario::{MAX_OFFER_SETS, Offer, OfferStart, Offers, Scenario, can_be_bought, offer_sets};
 use provider::Nanos;
 
 /// The most accounts of a provider that are added without offers.
@@ -20,6 +20,8 @@ pub(super) struct Buyable {
     pub(super) terms: Vec<Terms>,
     /// How many of each offer; the first set is empty.
     pub(super) sets: Vec<Vec<u32>>,
+    /// By set: whether it can be owned in the month after each set, apart from the dates of its offers.
+    pub(super) follows: Vec<Vec<bool>>,
     /// By set.
     pub(super) scenarios: Vec<Scenario>,
     /// Whether the offers are those of the scenario.
@@ -74,6 +76,7 @@ impl Buyable {
             names: offers.list.iter().map(|offer| offer.name.clone()).collect(),
             terms: terms.collect::<Result<_, PlanError>>()?,
             scenarios: sets.iter().map(|set| with_offers(offers, set, scenario.duration)).collect(),
+            follows: sets.iter().map(|set| follows(offers, &sets, set)).collect(),
             sets,
             is_own: true,
         })
@@ -109,6 +112,7 @@ impl Buyable {
             names: changes.iter().map(|change| change.name.clone()).collect(),
             terms: vec![Terms { fee: 0, setup: 0, commitment: 1, from: 1 }; changes.len()],
             scenarios: sets.iter().map(with).collect(),
+            follows: vec![vec![true; sets.len()]; sets.len()],
             sets,
             is_own: false,
         }
@@ -120,10 +124,23 @@ impl Buyable {
         each.flat_map(|(name, count)| (0..*count).map(move |_| name.clone())).collect()
     }
 
-    /// Returns `true` if everything in a set can be bought by this month.
-    pub(super) fn is_available(&self, set: usize, month: u32) -> bool {
-        self.sets[set].iter().zip(&self.terms).all(|(count, terms)| *count == 0 || terms.from <= month)
+    /// Returns the sets that can be owned in this month, counted from 1.
+    pub(super) fn available(&self, month: u32) -> Vec<usize> {
+        (1..=month).fold(vec![0], |before, month| {
+            let can_follow = |set: usize, before: usize| {
+                let counts = self.sets[set].iter().zip(&self.sets[before]).zip(&self.terms);
+                let mut dates = counts.map(|((count, had), terms)| count <= had || terms.from <= month);
+                self.follows[set][before] && dates.all(|is_sold| is_sold)
+            };
+            let is_available = |set: &usize| before.iter().any(|before| can_follow(*set, *before));
+            (0..self.sets.len()).filter(is_available).collect()
+        })
     }
+}
+
+/// Returns by set whether `set` can be owned in the month after it.
+fn follows(offers: &Offers, sets: &[Vec<u32>], set: &[u32]) -> Vec<bool> {
+    sets.iter().map(|before| can_be_bought(&offers.list, before, set)).collect()
 }
 
 /// Returns the scenario with a set of offers.

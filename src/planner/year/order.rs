@@ -31,6 +31,8 @@ pub(super) struct Choices<'a> {
     pub(super) sets: &'a [Vec<u32>],
     /// The cost of use of a set in a month, counted from 1; `None` if the set does not hold the month's load.
     pub(super) usage: &'a dyn Fn(usize, u32) -> Option<Micros>,
+    /// By set: whether it can be owned in the month after each set, apart from the dates of its offers.
+    pub(super) follows: &'a [Vec<bool>],
 }
 
 /// The set that is owned in each month, and what is due.
@@ -124,7 +126,7 @@ fn layers(choices: &Choices<'_>, months: u32) -> Vec<BTreeMap<usize, Vec<State>>
         let nothing_before = BTreeMap::from([(0, vec![start])]);
         for (set_before, states) in layers.last().unwrap_or(&nothing_before) {
             for (place, before) in states.iter().enumerate() {
-                for (set, usage) in &held {
+                for (set, usage) in held.iter().filter(|(set, _)| choices.follows[*set][*set_before]) {
                     let origin = (month > 1).then_some((*set_before, place));
                     if let Some(next) = before.next(choices, (*set, *usage), (month, months), origin) {
                         insert(layer.entry(*set).or_default(), next, choices.terms);

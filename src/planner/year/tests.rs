@@ -1,7 +1,7 @@
 //! Laws of the cheapest order, compared with brute force over all orders of small random ladders of offers.
 
 use super::order::{Choices, Micros, Order, Terms};
-use crate::scenario::{Offer, OfferStart, offer_sets};
+use crate::scenario::{Offer, OfferStart, can_be_bought, offer_sets};
 use provider::RandomStream;
 
 /// Random offers with the sets that can be owned, the load that each set holds, and what its use costs.
@@ -28,6 +28,11 @@ fn offer(index: usize, requires: Vec<usize>, replaces: Vec<usize>, max: u32) -> 
         replaces,
         max,
     }
+}
+
+/// Returns that any set can be owned after any other.
+fn any(sets: &[Vec<u32>]) -> Vec<Vec<bool>> {
+    vec![vec![true; sets.len()]; sets.len()]
 }
 
 impl Ladder {
@@ -63,7 +68,10 @@ impl Ladder {
 
     fn cheapest(&self, months: u32) -> Order {
         let usage = |set, month| self.usage(set, month);
-        Order::cheapest(&Choices { terms: &self.terms, sets: &self.sets, usage: &usage }, months)
+        Order::cheapest(
+            &Choices { terms: &self.terms, sets: &self.sets, usage: &usage, follows: &any(&self.sets) },
+            months,
+        )
     }
 
     /// Returns the sum of what is due in the months of an order, counted copy by copy; `None` if a set does not hold its
@@ -150,7 +158,8 @@ fn another_offer_never_makes_the_months_dearer() {
         let kept: Vec<usize> = (0..ladder.sets.len()).filter(|set| without(&&ladder.sets[*set])).collect();
         let sets: Vec<Vec<u32>> = kept.iter().map(|set| ladder.sets[*set].clone()).collect();
         let usage = |set: usize, month| ladder.usage(kept[set], month);
-        let fewer = Order::cheapest(&Choices { terms: &ladder.terms, sets: &sets, usage: &usage }, months);
+        let choices = Choices { terms: &ladder.terms, sets: &sets, usage: &usage, follows: &any(&sets) };
+        let fewer = Order::cheapest(&choices, months);
         let held = fewer.sets.len() as u32;
         assert!(held <= months, "seed {seed}");
         if held > 0 {
@@ -171,7 +180,7 @@ fn a_commitment_is_due_although_the_offer_was_replaced() {
     let usage = |set: usize, month: u32| (month <= holds[set]).then_some(0);
     let order = |low, high, months| {
         let terms = [terms(low), terms(high)];
-        Order::cheapest(&Choices { terms: &terms, sets: &sets, usage: &usage }, months)
+        Order::cheapest(&Choices { terms: &terms, sets: &sets, usage: &usage, follows: &any(&sets) }, months)
     };
     // The lower tier until month 3 costs 3 × 2, of which one month is due in month 4, and the higher one 14 from month 4 on:
     // 34 until month 5, where the higher one from month 2 on costs 56.
@@ -181,6 +190,32 @@ fn a_commitment_is_due_although_the_offer_was_replaced() {
     assert_eq!((found.total(), found.due_later), (34, 14));
     // At 13 the lower tier costs 39, which is more than 28 for two months more of the higher one.
     assert_eq!(order(13, 14, 5).sets, [0, 1, 1, 1, 1]);
+}
+
+/// `b` requires and replaces `a`. It is bought in the month after `a`, never at first, and keeps itself from then on. After `c`, which
+/// replaces `a` as well, it can be bought too.
+#[test]
+fn what_replaces_its_own_requirement_is_bought_after_it() {
+    let offers = [offer(0, vec![], vec![], 1), offer(1, vec![0], vec![0], 1), offer(2, vec![], vec![0], 1)];
+    let follows = |before: [u32; 3], set: [u32; 3]| can_be_bought(&offers, &before, &set);
+    let (none, a, b, c) = ([0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]);
+    assert!(!follows(none, b) && follows(a, b) && follows(b, b) && follows(c, b) && follows(none, a));
+    let sets = offer_sets(&offers[..2]).expect("few sets");
+    assert_eq!(sets, [[0, 0], [0, 1], [1, 0]]);
+    // `b` alone holds every month, but costs a month of `a` before.
+    let follows: Vec<Vec<bool>> = sets
+        .iter()
+        .map(|set| sets.iter().map(|before| can_be_bought(&offers[..2], before, set)).collect())
+        .collect();
+    let free = Terms { fee: 0, setup: 0, commitment: 1, from: 1 };
+    let terms = [Terms { fee: 7, ..free }, Terms { fee: 2, ..free }];
+    let usage = |set: usize, month: u32| (set != 0 || month == 1).then_some(0);
+    let order = |months| {
+        let choices = Choices { terms: &terms, sets: &sets, usage: &usage, follows: &follows };
+        Order::cheapest(&choices, months)
+    };
+    let found = order(4);
+    assert_eq!((found.sets.as_slice(), found.total()), ([0, 2, 1, 1].as_slice(), 7 + 2 + 2));
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn finding(plan: &Plan, finding: &Finding) -> String {
             format!("A policy in force lowers the ceiling: leaving it out (`{change}`) {effect}.")
         }
         Finding::Purchase(purchase) => purchase::sentence(purchase),
-        Finding::Growth(growth) => self::growth(growth),
+        Finding::Growth(growth) => self::growth(plan, growth),
         Finding::Year => plan.year.as_ref().map_or_else(String::new, year::sentence),
         Finding::Outage(outage) => outages::sentence(outage),
         Finding::CutAnswers(cut) => verdict::cut_answers("At the present load ", cut),
@@ -320,14 +320,33 @@ pub(super) fn change_list(changes: &[String]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-fn growth(growth: &Growth) -> String {
+fn growth(plan: &Plan, growth: &Growth) -> String {
+    let ceiling = if growth.mean.is_some() { "the ceiling to plan with" } else { "the ceiling" };
+    let mean = growth.mean.as_ref().filter(|mean| mean.months > 0.0);
+    let mean = mean.map_or_else(String::new, |mean| {
+        let prefix = if growth.months.is_some_and(|months| months > 0.0) { ", and" } else { ";" };
+        format!("{prefix} it reaches the mean ceiling {}", after_months(mean.months))
+    });
+    // A month is proved by itself, so it may hold a load above the ceiling to plan with, which is a lower bound.
+    let holds_more = plan.year.iter().flat_map(|year| &year.months).any(|month| {
+        month.owned.is_empty() && plan.planning_multiple.is_some_and(|ceiling| month.load.multiple > ceiling)
+    });
+    let months = if holds_more {
+        " Months are proved one by one, so a month may hold a load above it without a purchase."
+    } else {
+        ""
+    };
     match growth.months {
         None => format!("At a growth of {} no ceiling is in sight.", growth.rate),
         Some(months) if months <= 0.0 => {
-            format!("The load is above the ceiling already; a growth of {} takes it further.", growth.rate)
+            format!(
+                "The load is above {ceiling} already{mean}; a growth of {} takes it further.",
+                growth.rate
+            )
         }
-        Some(months) => {
-            format!("At a growth of {} the load reaches the ceiling {}.", growth.rate, after_months(months))
+        Some(reached) => {
+            let reached = after_months(reached);
+            format!("At a growth of {} the load reaches {ceiling} {reached}{mean}.{months}", growth.rate)
         }
     }
 }

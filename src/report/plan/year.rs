@@ -3,7 +3,7 @@
 use super::PlanReport;
 use super::few;
 use super::sentences::change_list;
-use crate::formatting::{four_digits, job_rate, number, plural, usd};
+use crate::formatting::{duration, four_digits, job_rate, number, plural, usd};
 use crate::planner::{FirstViolation, MonthLoad, NotHeld, Plan, Year, YearMonth};
 use crate::report::page::{cell, notes, section, table};
 use maud::{Markup, html};
@@ -31,24 +31,37 @@ pub(super) fn sentence(year: &Year) -> String {
     } else {
         format!("{held} {} least with these purchases: {purchases}. The sum is {}", costs, costs_of(year))
     };
+    let whole = if year.has_whole_months { ", simulated as that month of the calendar," } else { "" };
     let proof = format!(
-        "Each month held on {seeds} fresh seeds or more, as 95 % of runs do (90 % confidence for each month)."
+        "Each month{whole} held on {seeds} fresh seeds or more, as 95 % of runs do (90 % confidence for each month)."
     );
     let missing =
         year.not_held.as_ref().map_or_else(String::new, |month| format!(" {}", not_held(year, month)));
     format!("{answer}. {proof}{}{missing}", due_later(year))
 }
 
-/// Lists what is bought and given up, month by month: "in month 2 developer plan; in month 7 2 × account".
+/// Lists what is bought and given up, month by month: "in month 2 buy developer plan; in month 7 buy 2 × account; trial ends".
 fn purchases(year: &Year) -> String {
     let changes = year.months.iter().filter(|month| !month.buy.is_empty() || !month.end.is_empty());
     let each = changes.map(|month| {
-        let buy = (!month.buy.is_empty()).then(|| change_list(&month.buy));
-        let end = (!month.end.is_empty()).then(|| format!("{} ends", change_list(&month.end)));
-        let both: Vec<String> = buy.into_iter().chain(end).collect();
-        format!("in {} {}", name(&month.load), both.join(", "))
+        let buy = (!month.buy.is_empty()).then(|| format!("buy {}", change_list(&month.buy)));
+        let both: Vec<String> = buy.into_iter().chain(ends(&month.end)).collect();
+        format!("in {} {}", name(&month.load), both.join("; "))
     });
     each.collect::<Vec<_>>().join("; ")
+}
+
+/// Says what ends: "pro ends", "pro and 2 × account end"; `None` if nothing does.
+fn ends(names: &[String]) -> Option<String> {
+    let verb = match names {
+        [] => return None,
+        [_] => "ends",
+        _ => "end",
+    };
+    let list = change_list(names);
+    let list =
+        list.rsplit_once(", ").map_or_else(|| list.clone(), |(first, last)| format!("{first} and {last}"));
+    Some(format!("{list} {verb}"))
 }
 
 /// Returns the name of a month: `month 4`, or `2027-03 (month 4)`.
@@ -129,8 +142,7 @@ fn changes(month: &YearMonth) -> Option<String> {
         };
         format!("buy {}: {reason}", change_list(&month.buy))
     });
-    let end = (!month.end.is_empty()).then(|| format!("{} ends", change_list(&month.end)));
-    let both: Vec<String> = buy.into_iter().chain(end).collect();
+    let both: Vec<String> = buy.into_iter().chain(ends(&month.end)).collect();
     (!both.is_empty()).then(|| both.join("; "))
 }
 
@@ -157,12 +169,17 @@ fn assumptions(plan: &Plan, year: &Year) -> Vec<String> {
         )
     };
     let day = if plan.duration_s > 86_400.0 { "the mean day of its run" } else { "its day" };
-    vec![
+    let runs = if year.has_whole_months {
+        "A limit per month of the calendar can bind, so each month was simulated as a whole: from its first instant, at which these limits \
+         are unused, to its last."
+            .to_owned()
+    } else {
         format!(
-            "Month 1 has the present load. Months are {days}; the cost of use of a month is that of {day} times its days."
-        ),
-        offers,
-    ]
+            "A month is proved by runs of {} at its load; the cost of its use is that of {day} times its days, and months are {days}.",
+            duration(plan.duration_s)
+        )
+    };
+    vec![format!("Month 1 has the present load. {runs}"), offers]
 }
 
 /// Prints the table of months.
@@ -247,4 +264,23 @@ pub(super) fn html(plan: &Plan) -> Markup {
         (notes(&assumptions(plan, year)))
     };
     section(&format!("Month by month at {}", year.rate), &content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_agrees_with_its_verb() {
+        let ends = |names: &[&str]| ends(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(ends(&[]), None);
+        for (names, expected) in [
+            (["pro"].as_slice(), "pro ends"),
+            (&["pro", "spill"], "pro and spill end"),
+            (&["account", "account"], "2 × account end"),
+            (&["pro", "spill", "account", "account"], "pro, spill and 2 × account end"),
+        ] {
+            assert_eq!(ends(names).as_deref(), Some(expected));
+        }
+    }
 }

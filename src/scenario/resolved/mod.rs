@@ -19,6 +19,7 @@ pub use client::{
     Eject, EstimateError, Jitter, Pace, Retry, StatedWait,
 };
 pub use engines::MAX_ENGINES;
+pub(crate) use offer::can_be_bought;
 pub use offer::{MAX_OFFER_SETS, Offer, OfferStart, OfferVariant, Offers, OwnedCounts, offer_sets};
 pub use session_trace::{RecordedCall, RecordedSession, RecordedTurn, SessionTrace};
 pub use sessions::{DrawnSessions, MAX_FAN_OUT, MAX_STEPS, MAX_TURNS, SessionContent, Sessions, whole};
@@ -81,6 +82,8 @@ pub enum Start {
     /// The level after days of the same traffic: what a run measures then holds on any day.
     #[default]
     Sustained,
+    /// The same, except that limits per month of the calendar are unused: the run begins with a month. Only the planner uses it.
+    SustainedAtMonthStart,
     /// Unused, as on the first day of a new account.
     Full,
 }
@@ -93,7 +96,12 @@ impl Start {
     /// Returns `true` if a limit begins with the level that earlier traffic left.
     #[must_use]
     pub fn has_history(self, limit: &provider::config::Limit) -> bool {
-        self == Self::Sustained && limit.window.is_some_and(|window| window > Self::SHORT_WINDOW)
+        let is_long = limit.window.is_some_and(|window| window > Self::SHORT_WINDOW);
+        match self {
+            Self::Sustained => is_long,
+            Self::SustainedAtMonthStart => is_long && !limit.is_per_calendar_month(),
+            Self::Full => false,
+        }
     }
 }
 

@@ -95,7 +95,8 @@ pub fn offer_sets(offers: &[Offer]) -> Option<Vec<OwnedCounts>> {
             for replaced in &offers[index].replaces {
                 with[*replaced] = 0;
             }
-            if is_valid_set(offers, &with) && found.insert(with.clone()) {
+            if is_valid_set(offers, &with) && can_be_bought(offers, &set, &with) && found.insert(with.clone())
+            {
                 open.push(with);
             }
         }
@@ -109,17 +110,31 @@ pub fn offer_sets(offers: &[Offer]) -> Option<Vec<OwnedCounts>> {
 }
 
 /// Returns `true` if these offers can be owned together: at most [`Offer::max`] of each, none with one that replaces it, and
-/// each with what it requires.
+/// each with what it requires. An offer that replaces what it requires needs that only when it is bought, see [`can_be_bought`].
 fn is_valid_set(offers: &[Offer], counts: &[u32]) -> bool {
-    let is_owned = |index: usize| counts[index] > 0;
-    let owned = || (0..offers.len()).filter(|index| is_owned(*index));
-    let serves = |required: usize| {
-        is_owned(required) || owned().any(|other| offers[other].replaces.contains(&required))
-    };
-    owned().all(|index| {
+    let mut owned = (0..offers.len()).filter(|index| counts[*index] > 0);
+    owned.all(|index| {
         let offer = &offers[index];
+        let is_served =
+            |required: &usize| offer.replaces.contains(required) || has(offers, counts, *required, index);
         counts[index] <= offer.max
-            && !offer.replaces.iter().any(|replaced| is_owned(*replaced))
-            && offer.requires.iter().all(|required| serves(*required))
+            && !offer.replaces.iter().any(|replaced| counts[*replaced] > 0)
+            && offer.requires.iter().all(is_served)
     })
+}
+
+/// Returns `true` if `set` can be owned in the month after `before`: an offer that is bought and replaces what it requires needs that
+/// offer, or another one that replaces it, in the month before, or another one that replaces it now.
+pub(crate) fn can_be_bought(offers: &[Offer], before: &[u32], set: &[u32]) -> bool {
+    let mut bought = (0..offers.len()).filter(|index| set[*index] > 0 && before[*index] == 0);
+    bought.all(|index| {
+        let mut requires = offers[index].requires.iter();
+        requires.all(|required| has(offers, before, *required, index) || has(offers, set, *required, index))
+    })
+}
+
+/// Returns `true` if an offer, or one that replaces it, is owned; `for_offer` does not count.
+fn has(offers: &[Offer], counts: &[u32], required: usize, for_offer: usize) -> bool {
+    let mut owned = (0..offers.len()).filter(|index| counts[*index] > 0 && *index != for_offer);
+    owned.any(|other| other == required || offers[other].replaces.contains(&required))
 }

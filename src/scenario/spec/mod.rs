@@ -75,6 +75,8 @@ pub(super) struct Spec {
     pub(super) what_if: Vec<WhatIfSpec>,
     /// `offers`.
     pub(super) offers: Vec<OfferSpec>,
+    /// The names of all offers, those of invalid ones included.
+    pub(super) offer_names: Vec<String>,
 }
 
 /// Reads a scenario from its tree, in which the words in `optional` may be absent. Paths of recorded exchanges are relative
@@ -123,6 +125,7 @@ fn from_fields(
         expect: fields.items("expect").iter().filter_map(rule).collect(),
         what_if: fields.items("what_if").iter().filter_map(what_if::what_if).collect(),
         offers: fields.items("offers").iter().filter_map(offer::offer).collect(),
+        offer_names: fields.items("offers").iter().filter_map(offer::name).collect(),
     }
 }
 

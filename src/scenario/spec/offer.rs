@@ -48,6 +48,11 @@ pub(super) fn offer(value: &Value) -> Option<OfferSpec> {
     })
 }
 
+/// Returns the name of an offer, even if the rest of it is invalid.
+pub(super) fn name(value: &Value) -> Option<String> {
+    Some(value.fields()?.name("name")?.text)
+}
+
 /// Reads a month that the language has checked.
 fn start(text: &str) -> Option<OfferStart> {
     if let Some(number) = text.strip_prefix("month ") {

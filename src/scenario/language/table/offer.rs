@@ -46,7 +46,8 @@ pub(in crate::scenario::language) static OFFER: Map = Map {
             "requires",
             Kind::List { of: &Kind::Name(NameKind::New), min: 0, max: usize::MAX },
             "[developer plan]",
-            "Other offers without which it cannot be owned. One that replaces a required offer serves as well.",
+            "Other offers without which it cannot be owned. One that replaces a required offer serves as well. \
+             One that replaces what it requires is bought at least a month after that.",
         )
         .default("[]"),
         word(
