@@ -27,11 +27,10 @@ use super::Class;
 use super::constraint::{LimitConstraint, OtherDemand, Supply};
 use super::demand::{Sizes, mean_over_quantiles, model};
 use super::last_call;
-use super::samples::{largest_sample, smallest_sample};
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, Workload};
-use crate::stats::{mean_at_most, mean_within};
+use crate::stats::{largest_sample, mean_at_most, mean_within, smallest_sample};
 use provider::axis::Quantity;
 use provider::config::{
     CachedTokens, Estimate, Limit, ModelConfig, RefillPolicy, ServiceTimeDist, Settlement,

@@ -38,7 +38,6 @@ mod mean_tokens;
 mod offered_load;
 mod peak;
 mod route_order;
-mod samples;
 mod simplex;
 mod whole_calls;
 mod window_end;

@@ -22,12 +22,11 @@ use super::at_once;
 use super::constraint::LimitConstraint;
 use super::demand::{PromptRange, Sizes, model};
 use super::route_order::is_long;
-use super::samples::smallest_sample;
 use super::window_end::long_windows;
 use super::{Class, allocation, offered_jobs_per_second_of};
 use crate::ids::TargetId;
-use crate::scenario::{Arrivals, Metric, Op, Rule, Scenario, Workload, rate};
-use provider::config::{Lengths, ServiceTimeDist};
+use crate::scenario::{Arrivals, Metric, Op, Rule, Scenario, Workload, rate, shortest_service_s};
+use provider::config::Lengths;
 use provider::{Instant, Nanos};
 use std::ops::RangeInclusive;
 
@@ -232,10 +231,7 @@ fn in_intervals(
 /// Returns a lower bound of the time from the admission of a call to the end of its reply: without the network and without what
 /// its tokens take.
 fn shortest_call(scenario: &Scenario, classes: &[Class]) -> Nanos {
-    let of_target = |target: &TargetId| match &model(scenario, *target).latency.service {
-        ServiceTimeDist::Total(total) => smallest_sample(total),
-        ServiceTimeDist::Split { before_prefill, .. } => smallest_sample(before_prefill),
-    };
+    let of_target = |target: &TargetId| shortest_service_s(&model(scenario, *target).latency.service, 1.0);
     let all = classes.iter().flat_map(|class| &class.targets).map(of_target);
     Nanos::from_secs_f64(all.reduce(f64::min).unwrap_or(0.0).max(0.0))
 }

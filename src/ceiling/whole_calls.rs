@@ -10,10 +10,10 @@
 use super::Class;
 use super::constraint::{LimitConstraint, OtherDemand, Supply};
 use super::demand::{PromptRange, model};
-use super::samples::smallest_sample;
 use crate::ids::TargetId;
 use crate::job::MAX_TOKENS;
 use crate::scenario::{Arrivals, CachedPrompt, Scenario, Workload};
+use crate::stats::smallest_sample;
 use provider::axis::Quantity;
 use provider::config::{CachedTokens, Estimate, Lengths, Limit, ModelConfig, RefillPolicy, Settlement};
 use provider::{Axis, Instant, Nanos};

@@ -199,9 +199,10 @@ impl Engine {
         if let Some(at) = next.filter(|at| self.now < *at && *at < deadline) {
             return self.set_pace_turn(slot, candidate, at);
         }
-        let is_late =
-            self.router.targets[candidate.target.index()].answers_late(self.now, self.jobs.at(slot));
-        if next.is_some() && is_late && self.is_followed(slot, candidate.target) {
+        if next.is_some()
+            && target.answers_late(self.now, self.jobs.at(slot))
+            && self.is_followed(slot, candidate.target)
+        {
             self.leave_pace_queue(slot, candidate.target);
             // The obstacle stays: the job is given up because of the pace.
             self.jobs.at(slot).transition(self.now, JobState::Deciding);

@@ -112,7 +112,7 @@ pub enum Finding {
         /// The share of its jobs, above 0 and at most 1; with `of_tasks`, of the calls that its tasks have if all run to their end.
         share: f64,
         /// `true` if its jobs are the calls of tasks, which end with a call that fails.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[serde(default, skip_serializing_if = "is_default")]
         of_tasks: bool,
     },
     /// A limit refused an attempt that it could have admitted at another time; this is the first one that did.

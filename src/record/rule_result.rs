@@ -4,9 +4,8 @@ use super::findings::Finding;
 use super::summary::Unit;
 use crate::formatting::{RunTime, count, duration, moment};
 use crate::scenario::Metric;
+use provider::Nanos;
 use serde::{Deserialize, Serialize};
-
-const SECONDS_PER_DAY: f64 = 86_400.0;
 
 /// A rule of `expect` and its measured value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,7 +87,7 @@ impl RuleResult {
     #[must_use]
     pub fn due_text(&self, run: &RunTime) -> Option<String> {
         let bound = self.bound.filter(|_| self.metric == Some(Metric::FinishedBy))?;
-        (run.starts_at().is_some() || bound >= SECONDS_PER_DAY).then(|| moment(bound, run))
+        (run.starts_at().is_some() || bound >= Nanos::DAY.as_secs_f64()).then(|| moment(bound, run))
     }
 }
 

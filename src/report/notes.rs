@@ -204,19 +204,24 @@ pub(super) fn unservable(workload: &str, route: &str, share: f64, of_tasks: bool
 
 /// Formats a share of the jobs of a workload; `of_tasks`: of the calls that its tasks have if all run to their end.
 pub(super) fn jobs_of(workload: &str, share: f64, of_tasks: bool) -> String {
-    if !of_tasks {
-        return format!("{} of {workload}", jobs(share));
+    if of_tasks {
+        format!("{} that the tasks of {workload} have if all run to their end", part_of("call", share))
+    } else {
+        format!("{} of {workload}", jobs(share))
     }
-    let calls = jobs(share).replace("jobs", "calls").replace("job", "call");
-    format!("{calls} that the tasks of {workload} have if all run to their end")
 }
 
 /// Formats a share of the jobs: "Every job", "9.2% of the jobs", "One job in 2000". `share` is above 0.
 pub(super) fn jobs(share: f64) -> String {
+    part_of("job", share)
+}
+
+/// Formats a share of what `noun` names in the singular, as [`jobs`] does.
+fn part_of(noun: &str, share: f64) -> String {
     match share {
-        ..1e-3 => format!("One job in {:.0}", 1.0 / share),
-        ..1.0 => format!("{} of the jobs", print_share(share)),
-        _ => "Every job".into(),
+        ..1e-3 => format!("One {noun} in {:.0}", 1.0 / share),
+        ..1.0 => format!("{} of the {noun}s", print_share(share)),
+        _ => format!("Every {noun}"),
     }
 }
 

@@ -5,9 +5,9 @@
 use super::resolved::{Arrivals, AttemptTimeout, Client, Scenario, Workload};
 use super::{AnswerBound, Note};
 use crate::ids::TargetId;
+use crate::stats::smallest_sample;
 use provider::Nanos;
 use provider::config::{Fault, ServiceTimeDist};
-use provider::dist::Dist;
 
 impl Scenario {
     /// Returns a note for each workload of which no job can be answered in time.
@@ -17,7 +17,7 @@ impl Scenario {
 
     fn late_answer_note(&self, workload: &Workload) -> Option<Note> {
         let targets = self.targets_of(workload).into_iter();
-        let shortest_s = targets.map(|target| self.shortest_service_s(workload, target)).reduce(f64::min)?;
+        let shortest_s = targets.map(|target| self.shortest_answer_s(workload, target)).reduce(f64::min)?;
         let (bound, length) = answer_bound(self.client_of(workload));
         (Nanos::from_secs_f64(shortest_s) > length).then(|| Note::LateAnswers {
             workload: workload.name.clone(),
@@ -28,19 +28,14 @@ impl Scenario {
     }
 
     /// Returns a lower bound of the service time of an answer of a target, in seconds. It ignores the prompt.
-    fn shortest_service_s(&self, workload: &Workload, target: TargetId) -> f64 {
+    fn shortest_answer_s(&self, workload: &Workload, target: TargetId) -> f64 {
         let provider = &self.providers[usize::from(self.targets[target.index()].provider)];
         let is_faster = |fault: &Fault| matches!(fault, Fault::Slow(by) | Fault::SlowTokens(by) if *by < 1.0);
         if provider.incidents.iter().any(|incident| is_faster(&incident.fault)) {
             return 0.0;
         }
-        match &self.model_of(target).latency.service {
-            ServiceTimeDist::Total(total) => lower_bound(total),
-            ServiceTimeDist::Split { before_prefill, decode_speed, .. } => {
-                let after_first = self.shortest_completion(workload, target) - 1.0;
-                lower_bound(before_prefill) + after_first.max(0.0) / decode_speed
-            }
-        }
+        let completion = self.shortest_completion(workload, target);
+        shortest_service_s(&self.model_of(target).latency.service, completion)
     }
 
     /// Returns a lower bound of the completion tokens of an answer of a target, at least one.
@@ -53,9 +48,19 @@ impl Scenario {
             return 1.0;
         }
         // A draw is rounded to the nearest whole number.
-        let shortest = libm::floor(lower_bound(&workload.completion));
+        let shortest = libm::floor(smallest_sample(&workload.completion));
         let cuts = [workload.max_tokens, lengths.max_output].into_iter().flatten();
         cuts.map(f64::from).fold(shortest, f64::min).max(1.0)
+    }
+}
+
+/// Returns a lower bound of the service time of an answer with at least `completion` tokens, in seconds. It ignores the prompt.
+pub(crate) fn shortest_service_s(service: &ServiceTimeDist, completion: f64) -> f64 {
+    match service {
+        ServiceTimeDist::Total(total) => smallest_sample(total),
+        ServiceTimeDist::Split { before_prefill, decode_speed, .. } => {
+            smallest_sample(before_prefill) + (completion - 1.0).max(0.0) / decode_speed
+        }
     }
 }
 
@@ -68,15 +73,4 @@ fn answer_bound(client: &Client) -> (AnswerBound, Nanos) {
     });
     let attempt = kind.zip(client.attempt_timeout());
     attempt.filter(|(_, length)| *length < client.deadline).unwrap_or(deadline)
-}
-
-/// Returns a value that no sample is below: that of the support, or zero if the support has no other bound.
-fn lower_bound(dist: &Dist) -> f64 {
-    let least = match dist {
-        Dist::Constant(value) => *value,
-        Dist::Uniform { min, max } => min.min(*max),
-        Dist::Discrete(steps) => steps.iter().map(|(value, _)| *value).fold(f64::INFINITY, f64::min),
-        Dist::LogNormal { .. } | Dist::Exponential(_) => 0.0,
-    };
-    if least.is_finite() { least.max(0.0) } else { 0.0 }
 }

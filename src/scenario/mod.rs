@@ -62,6 +62,7 @@ pub use evidence::{Certainty, Evidence, ModelEvidence, Number, PresetEvidence, p
 pub use family::Family;
 pub use imitation::{IMITATIONS, Imitation};
 pub use known_limit::KnownLimit;
+pub(crate) use late_answers::shortest_service_s;
 pub use note::{AnswerBound, ExceededBound, Note};
 pub use overrides::Overrides;
 use read::unknown_preset;

@@ -49,7 +49,7 @@ test("faults, levels and the clock", async () => {
   assert.equal((await errorOf(ask(client))).status, 429);
   await mock.advance("24h");
   await ask(client);
-  assert.match((await errorOf(mock.limits({ rpz: 1 }))).message, /unknown limit rpz; use one of rpm/);
+  assert.match((await errorOf(mock.limits({ rpz: 1 }))).message, /unknown limit rpz; use one of rps, rpm/);
 });
 
 test("a binary that does not start is an error", async () => {

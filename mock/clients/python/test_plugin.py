@@ -56,7 +56,7 @@ def test_bodies_are_kept_on_request(quotalab):
 
 
 def test_errors_name_the_remedy(quotalab):
-    with pytest.raises(ControlError, match="unknown limit rpz; use one of rpm"):
+    with pytest.raises(ControlError, match="unknown limit rpz; use one of rps, rpm"):
         quotalab.limits(rpz=1)
 
 

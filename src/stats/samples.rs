@@ -3,7 +3,8 @@
 use provider::dist::Dist;
 
 /// Returns the lower bound of the samples of a distribution.
-pub(super) fn smallest_sample(dist: &Dist) -> f64 {
+#[must_use]
+pub fn smallest_sample(dist: &Dist) -> f64 {
     match dist {
         Dist::Constant(value) => *value,
         Dist::Uniform { min, .. } => *min,
@@ -13,7 +14,8 @@ pub(super) fn smallest_sample(dist: &Dist) -> f64 {
 }
 
 /// Returns the largest sample of a distribution; `None` if samples have no bound.
-pub(super) fn largest_sample(dist: &Dist) -> Option<f64> {
+#[must_use]
+pub fn largest_sample(dist: &Dist) -> Option<f64> {
     match dist {
         Dist::Constant(value) => Some(*value),
         Dist::Uniform { max, .. } => Some(*max),
