@@ -10,6 +10,7 @@ mod offer;
 mod session_trace;
 mod sessions;
 mod shape;
+mod start;
 mod upstream;
 
 pub use arrivals::{Arrivals, GapDist, TraceRow};
@@ -24,6 +25,7 @@ pub use offer::{MAX_OFFER_SETS, Offer, OfferStart, OfferVariant, Offers, OwnedCo
 pub use session_trace::{RecordedCall, RecordedSession, RecordedTurn, SessionTrace};
 pub use sessions::{DrawnSessions, MAX_FAN_OUT, MAX_STEPS, MAX_TURNS, SessionContent, Sessions, whole};
 pub use shape::Shape;
+pub use start::Start;
 pub use upstream::{BaseUrl, KeySource, Upstream};
 
 use super::{KnownLimit, Note};
@@ -74,35 +76,6 @@ pub struct Scenario {
     /// The files that it was read from: the scenario, then its traces and recorded exchanges, then those of its what-ifs. A
     /// file may occur several times. A scenario that was parsed from text has no file of its own.
     pub files: Vec<std::path::PathBuf>,
-}
-
-/// The level with which limits whose window is longer than [`Start::SHORT_WINDOW`] begin the run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Start {
-    /// The level after days of the same traffic: what a run measures then holds on any day.
-    #[default]
-    Sustained,
-    /// The same, except that limits per month of the calendar are unused: the run begins with a month. Only the planner uses it.
-    SustainedAtMonthStart,
-    /// Unused, as on the first day of a new account.
-    Full,
-}
-
-impl Start {
-    /// The longest window whose limit always begins unused: such a limit is full again, or used up, after the first minutes
-    /// of a run whatever its level was.
-    pub const SHORT_WINDOW: Nanos = Nanos::MINUTE;
-
-    /// Returns `true` if a limit begins with the level that earlier traffic left.
-    #[must_use]
-    pub fn has_history(self, limit: &provider::config::Limit) -> bool {
-        let is_long = limit.window.is_some_and(|window| window > Self::SHORT_WINDOW);
-        match self {
-            Self::Sustained => is_long,
-            Self::SustainedAtMonthStart => is_long && !limit.is_per_calendar_month(),
-            Self::Full => false,
-        }
-    }
 }
 
 /// A change of a scenario that the planner tries.
