@@ -1,6 +1,7 @@
 //! Numeric ids. Names are resolved once, when the scenario is read; the engine, the drivers and
 //! the folds use only the numbers.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A target (account × model): index into [`crate::scenario::Scenario::targets`].
@@ -14,6 +15,10 @@ pub struct RouteId(pub u16);
 /// A workload: index into [`crate::scenario::Scenario::workloads`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkloadId(pub u16);
+
+/// A flow: the jobs that share the turns of a queue as one, those of a workload or, in the gateway, of a caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FlowId(pub u16);
 
 /// A client: index into [`crate::scenario::Scenario::clients`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +63,7 @@ macro_rules! index {
         }
     )*};
 }
-index!(TargetId, RouteId, WorkloadId, ClientId, EngineId, Slot);
+index!(TargetId, RouteId, WorkloadId, FlowId, ClientId, EngineId, Slot);
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

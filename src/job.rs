@@ -1,7 +1,7 @@
 //! A job, and the ground truth that only the provider knows of it. The [`Job`] goes to the engine, the [`Truth`] only
 //! to the provider: the engine cannot depend on what a real client would not know.
 
-use crate::ids::{EngineId, JobId, RouteId, WorkloadId};
+use crate::ids::{EngineId, FlowId, JobId, RouteId, WorkloadId};
 use provider::{Instant, Nanos, Truth};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,8 @@ pub struct Job {
     pub scheduled: Instant,
     /// Its rank among the jobs that wait.
     pub priority: Priority,
+    /// Its flow among the jobs that wait and have its priority, if the client is fair.
+    pub flow: FlowId,
     /// The instant at which it is given up; `None`: the client's `deadline` after `scheduled`.
     pub deadline: Option<Instant>,
     /// The client's estimate of the prompt, in tokens.

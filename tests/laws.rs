@@ -6,6 +6,7 @@ mod clients;
 mod coalescing;
 mod concurrency;
 mod cut;
+mod fairness;
 mod inputs;
 mod log;
 mod picks;

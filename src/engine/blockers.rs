@@ -130,7 +130,7 @@ pub(super) fn blocked_by(
     if active.tried_this_round & bit != 0 {
         return Some(BlockedBy::JustTried);
     }
-    if let Some(ahead) = cost_ahead(queues, active.job.priority) {
+    if let Some(ahead) = cost_ahead(queues, &active.job) {
         // The job goes after those that already wait, even if it would fit now because it is smaller.
         return Some(match target.next_send_after(now, cost, &ahead) {
             None => BlockedBy::TooLarge,

@@ -1,11 +1,14 @@
 //! The concurrency limit of the client: a bound on the attempts in flight, which may adapt itself, and the bounded queue of jobs that wait for one of
-//! them to end. Interactive jobs leave it before batch jobs; jobs of one priority leave it in the order in which they came.
+//! them to end. Interactive jobs leave it before batch jobs; jobs of one priority leave it in the order in which they came or, if the
+//! client is fair, their flows in turn.
 
 use super::adaptive_limit::{AdaptiveLimit, Signal};
-use super::fifo::{Fifo, Links};
+use super::fair_queue::FairQueue;
+use super::fifo::Links;
+use super::jobs::JobSlab;
 use crate::ids::{AttemptId, Slot};
-use crate::job::Priority;
-use crate::scenario::Concurrency;
+use crate::job::{Job, Priority};
+use crate::scenario::{Client, Concurrency};
 
 /// Counts attempts in flight and queues jobs while the limit is reached.
 #[derive(Debug)]
@@ -21,7 +24,7 @@ pub(super) struct ConcurrencyLimiter {
     /// The number of queued jobs that came from a queue of jobs that wait for targets, by priority.
     woken: [u32; 2],
     /// By priority.
-    order: [Fifo; 2],
+    order: [FairQueue; 2],
     links: Links,
 }
 
@@ -31,8 +34,8 @@ pub(super) struct QueueFull;
 
 impl ConcurrencyLimiter {
     /// Creates an empty queue with nothing in flight.
-    pub(super) fn new(limit: Option<Concurrency>, max_queued: u32) -> Self {
-        let (max_in_flight, adaptive) = match limit {
+    pub(super) fn new(client: &Client) -> Self {
+        let (max_in_flight, adaptive) = match client.concurrency {
             None => (None, None),
             Some(Concurrency::Fixed(max)) => (Some(max), None),
             Some(Concurrency::Adaptive(bounds)) => (Some(bounds.initial), Some(AdaptiveLimit::new(bounds))),
@@ -41,10 +44,10 @@ impl ConcurrencyLimiter {
             max_in_flight,
             adaptive,
             in_flight: 0,
-            max_queued,
+            max_queued: client.queue,
             queued: 0,
             woken: [0; 2],
-            order: [Fifo::default(); 2],
+            order: [client.fair; 2].map(FairQueue::new),
             links: Links::default(),
         }
     }
@@ -94,95 +97,167 @@ impl ConcurrencyLimiter {
 
     /// Appends a job and returns the new length of the queue. `woken`: it comes from a queue of jobs that wait for
     /// targets.
-    pub(super) fn push(&mut self, slot: Slot, priority: Priority, woken: bool) -> Result<u32, QueueFull> {
+    pub(super) fn push(&mut self, slot: Slot, job: &Job, woken: bool) -> Result<u32, QueueFull> {
         debug_assert!(self.is_at_limit(), "invariant: jobs queue only while the limit is reached");
         if self.queued >= self.max_queued {
             return Err(QueueFull);
         }
-        self.links.push(&mut self.order[priority as usize], slot);
+        self.order[job.priority as usize].push(&mut self.links, slot, job);
         self.queued += 1;
-        self.woken[priority as usize] += u32::from(woken);
+        self.woken[job.priority as usize] += u32::from(woken);
         Ok(self.queued)
     }
 
-    /// Removes and returns the first job; `None` if the queue is empty or the limit is reached.
+    /// Removes and returns the job whose turn is next; `None` if the queue is empty or the limit is reached.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<Slot> {
+    pub(super) fn pop(&mut self, jobs: &JobSlab) -> Option<Slot> {
         if self.queued == 0 || self.is_at_limit() {
             return None;
         }
         self.queued -= 1;
-        let first = self.order.iter_mut().find(|order| !order.is_empty());
-        self.links.pop(first.expect("invariant: a queue with jobs has a first one"))
+        let queue = self.order.iter_mut().find(|queue| !queue.is_empty());
+        let queue = queue.expect("invariant: a queue with jobs has a first one");
+        let first = queue.first()?;
+        queue.serve(&mut self.links, first, jobs.job(first));
+        Some(first)
     }
 
     /// Removes and returns the first job that goes before one of this priority; `None` if there is none or the limit is reached.
     #[inline]
-    pub(super) fn pop_before(&mut self, priority: Priority) -> Option<Slot> {
+    pub(super) fn pop_before(&mut self, jobs: &JobSlab, priority: Priority) -> Option<Slot> {
         let is_waiting = self.order[..priority as usize].iter().any(|order| !order.is_empty());
-        if is_waiting { self.pop() } else { None }
+        if is_waiting { self.pop(jobs) } else { None }
     }
 
-    /// Returns the last job that a job of this priority goes before.
-    pub(super) fn last_after(&self, priority: Priority) -> Option<Slot> {
-        self.order[priority as usize + 1..].iter().rev().find_map(|order| order.last())
+    /// Returns the job that leaves a full queue for this one: the last of the longest flow of a lower priority or, if there is none, of its
+    /// own priority, if that flow is still as long as the job's own one afterwards. Without fairness all jobs are one flow.
+    pub(super) fn displaced_by(&self, job: &Job) -> Option<Slot> {
+        let (upper, lower) = self.order.split_at(job.priority as usize + 1);
+        let displaced = lower.iter().rev().find_map(FairQueue::last_of_longest).map(|(last, _)| last);
+        displaced.or_else(|| {
+            let (last, length) = upper.last()?.last_of_longest()?;
+            (length > upper.last()?.len_of_flow(job) + 1).then_some(last)
+        })
     }
 
     /// Removes a job that ended while it queued.
-    pub(super) fn remove(&mut self, slot: Slot, priority: Priority) {
+    pub(super) fn remove(&mut self, slot: Slot, job: &Job) {
         assert!(self.queued > 0, "invariant: a job that leaves the queue is in it");
         self.queued -= 1;
-        self.links.remove(&mut self.order[priority as usize], slot);
+        self.order[job.priority as usize].remove(&mut self.links, slot, job);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::jobs::ActiveJob;
     use super::*;
+    use crate::ids::{EngineId, FlowId, JobId, RouteId, Tag, WorkloadId};
+    use crate::scenario::Fairness;
+    use provider::Instant;
+
+    const FULL: (AttemptId, AttemptId) = (AttemptId(0), AttemptId(1));
+
+    fn limiter(concurrency: Option<Concurrency>, queue: u32, fair: Fairness) -> ConcurrencyLimiter {
+        ConcurrencyLimiter::new(&Client { concurrency, queue, fair, ..Client::default() })
+    }
+
+    /// Creates jobs with these priorities and flows. The slots count from zero.
+    fn jobs(ranks: &[(Priority, u16)]) -> JobSlab {
+        let mut jobs = JobSlab::default();
+        for (id, (priority, flow)) in (0..).zip(ranks) {
+            let job = Job {
+                id: JobId(id),
+                workload: WorkloadId(0),
+                engine: EngineId(0),
+                route: RouteId(0),
+                scheduled: Instant::ZERO,
+                priority: *priority,
+                flow: FlowId(*flow),
+                deadline: None,
+                prompt_tokens: 1,
+                max_tokens: Some(1),
+                fingerprint: id,
+            };
+            jobs.insert(ActiveJob::new(job, Tag(0), Instant::MAX, Instant::ZERO));
+        }
+        jobs
+    }
 
     #[test]
     fn jobs_leave_in_order_while_attempts_are_below_the_limit() {
-        let mut limiter = ConcurrencyLimiter::new(Some(Concurrency::Fixed(1)), 2);
+        let mut limiter = limiter(Some(Concurrency::Fixed(1)), 2, Fairness::Off);
+        let jobs = jobs(&[(Priority::Interactive, 0); 8]);
         assert!(!limiter.is_at_limit());
         limiter.acquire();
-        let push =
-            |limiter: &mut ConcurrencyLimiter, slot, woken| limiter.push(slot, Priority::Interactive, woken);
+        let push = |limiter: &mut ConcurrencyLimiter, slot, woken| limiter.push(slot, jobs.job(slot), woken);
         assert_eq!((push(&mut limiter, Slot(7), true), push(&mut limiter, Slot(3), false)), (Ok(1), Ok(2)));
         assert_eq!(push(&mut limiter, Slot(4), true), Err(QueueFull));
+        assert_eq!(limiter.displaced_by(jobs.job(Slot(4))), None);
         assert!(limiter.has_enough_woken(Priority::Interactive), "one of one");
-        assert_eq!(limiter.pop(), None);
-        limiter.release((AttemptId(0), AttemptId(1)), Signal::None);
-        assert_eq!(limiter.pop(), Some(Slot(7)));
+        assert_eq!(limiter.pop(&jobs), None);
+        limiter.release(FULL, Signal::None);
+        assert_eq!(limiter.pop(&jobs), Some(Slot(7)));
         limiter.forget_woken(Priority::Interactive);
         assert!(!limiter.has_enough_woken(Priority::Interactive));
         limiter.acquire();
-        limiter.remove(Slot(3), Priority::Interactive);
-        limiter.release((AttemptId(0), AttemptId(1)), Signal::None);
-        assert_eq!(limiter.pop(), None);
+        limiter.remove(Slot(3), jobs.job(Slot(3)));
+        limiter.release(FULL, Signal::None);
+        assert_eq!(limiter.pop(&jobs), None);
     }
 
     #[test]
     fn interactive_jobs_leave_before_batch_jobs_that_came_earlier() {
-        let mut limiter = ConcurrencyLimiter::new(Some(Concurrency::Fixed(1)), 4);
+        let mut limiter = limiter(Some(Concurrency::Fixed(1)), 4, Fairness::Off);
+        let (interactive, batch) = ((Priority::Interactive, 0), (Priority::Batch, 0));
+        let jobs = jobs(&[batch, batch, interactive]);
         limiter.acquire();
-        for (slot, priority) in [(1, Priority::Batch), (2, Priority::Batch), (3, Priority::Interactive)] {
-            limiter.push(Slot(slot), priority, true).expect("room");
+        for slot in [Slot(0), Slot(1), Slot(2)] {
+            limiter.push(slot, jobs.job(slot), true).expect("room");
         }
         assert!(limiter.has_enough_woken(Priority::Interactive));
         limiter.forget_woken(Priority::Interactive);
         assert!(!limiter.has_enough_woken(Priority::Interactive), "batch jobs do not go before it");
         assert!(limiter.has_enough_woken(Priority::Batch));
-        assert_eq!(limiter.last_after(Priority::Interactive), Some(Slot(2)));
-        assert_eq!((limiter.last_after(Priority::Batch), limiter.pop_before(Priority::Batch)), (None, None));
-        limiter.release((AttemptId(0), AttemptId(1)), Signal::None);
-        assert_eq!(limiter.pop_before(Priority::Batch), Some(Slot(3)));
-        assert_eq!(limiter.pop_before(Priority::Batch), None);
-        assert_eq!((limiter.pop(), limiter.pop(), limiter.pop()), (Some(Slot(1)), Some(Slot(2)), None));
+        let displaced = [Slot(2), Slot(0)].map(|slot| limiter.displaced_by(jobs.job(slot)));
+        assert_eq!(displaced, [Some(Slot(1)), None], "an interactive job displaces the last batch job");
+        assert_eq!(limiter.pop_before(&jobs, Priority::Batch), None);
+        limiter.release(FULL, Signal::None);
+        assert_eq!(limiter.pop_before(&jobs, Priority::Batch), Some(Slot(2)));
+        assert_eq!(limiter.pop_before(&jobs, Priority::Batch), None);
+        let pop = |limiter: &mut ConcurrencyLimiter| limiter.pop(&jobs);
+        assert_eq!(
+            (pop(&mut limiter), pop(&mut limiter), pop(&mut limiter)),
+            (Some(Slot(0)), Some(Slot(1)), None)
+        );
+    }
+
+    /// A queue of four is full of one flow. Jobs of another flow displace the last ones until both have two.
+    #[test]
+    fn a_full_queue_is_shared_by_the_flows() {
+        let mut limiter = limiter(Some(Concurrency::Fixed(1)), 4, Fairness::Requests);
+        let (bulk, chat) = ((Priority::Interactive, 0), (Priority::Interactive, 1));
+        let jobs = jobs(&[bulk, bulk, bulk, bulk, chat, chat, chat]);
+        limiter.acquire();
+        for slot in (0..4).map(Slot) {
+            limiter.push(slot, jobs.job(slot), false).expect("room");
+        }
+        for (arrives, displaced) in [(4, Some(Slot(3))), (5, Some(Slot(2))), (6, None)] {
+            let job = jobs.job(Slot(arrives));
+            assert_eq!(limiter.displaced_by(job), displaced);
+            if let Some(displaced) = displaced {
+                limiter.remove(displaced, jobs.job(displaced));
+                limiter.push(Slot(arrives), job, false).expect("room");
+            }
+        }
+        limiter.release(FULL, Signal::None);
+        let order: Vec<_> = std::iter::from_fn(|| limiter.pop(&jobs)).collect();
+        assert_eq!(order, [0, 4, 1, 5].map(Slot));
     }
 
     #[test]
     fn without_a_limit_every_attempt_is_allowed() {
-        let mut limiter = ConcurrencyLimiter::new(None, 0);
+        let mut limiter = limiter(None, 0, Fairness::Off);
         (0..1_000).for_each(|_| limiter.acquire());
         assert!(!limiter.is_at_limit());
     }
@@ -190,7 +265,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "invariant: attempts in flight")]
     fn an_attempt_above_the_limit_panics() {
-        let mut limiter = ConcurrencyLimiter::new(Some(Concurrency::Fixed(1)), 0);
+        let mut limiter = limiter(Some(Concurrency::Fixed(1)), 0, Fairness::Off);
         limiter.acquire();
         limiter.acquire();
     }

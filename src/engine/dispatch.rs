@@ -201,13 +201,13 @@ impl Engine {
     /// has freed a permit.
     #[inline]
     fn serve_before(&mut self, driver: &mut impl Driver, priority: Priority) {
-        while let Some(first) = self.concurrency.pop_before(priority) {
+        while let Some(first) = self.concurrency.pop_before(&self.jobs, priority) {
             self.dequeue(driver, first);
         }
     }
 
-    /// Queues a job for the concurrency limit. If the queue is full, the last job of a lower priority is given up or, if there is
-    /// none, the job itself. `woken`: it comes from a queue of jobs that wait for targets.
+    /// Queues a job for the concurrency limit. If the queue is full, the job that it displaces is given up or, if there is none, the job
+    /// itself. `woken`: it comes from a queue of jobs that wait for targets.
     #[cold]
     pub(super) fn enqueue(
         &mut self,
@@ -216,13 +216,13 @@ impl Engine {
         reserved: Option<Candidate>,
         woken: bool,
     ) {
-        let priority = self.jobs.at(slot).job.priority;
-        let mut pushed = self.concurrency.push(slot, priority, woken);
+        let job = self.jobs.at(slot).job;
+        let mut pushed = self.concurrency.push(slot, &job, woken);
         if pushed.is_err()
-            && let Some(last) = self.concurrency.last_after(priority)
+            && let Some(displaced) = self.concurrency.displaced_by(&job)
         {
-            self.terminate(driver, last, EndReason::QueueFull);
-            pushed = self.concurrency.push(slot, priority, woken);
+            self.terminate(driver, displaced, EndReason::QueueFull);
+            pushed = self.concurrency.push(slot, &job, woken);
         }
         let Ok(waiting) = pushed else {
             self.release_reserved(slot, reserved);

@@ -14,6 +14,9 @@ pub(super) struct Fifo {
 }
 
 impl Fifo {
+    /// A list without slots.
+    pub(super) const EMPTY: Self = Self { first: None, last: None };
+
     /// Returns `true` if no slot is in the list.
     pub(super) fn is_empty(self) -> bool {
         self.first.is_none()

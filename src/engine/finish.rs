@@ -107,7 +107,7 @@ impl Engine {
                 }
             }
             JobState::Queued { reserved, woken } => {
-                self.concurrency.remove(slot, priority);
+                self.concurrency.remove(slot, self.jobs.job(slot));
                 if woken {
                     self.concurrency.forget_woken(priority);
                 }

@@ -188,6 +188,15 @@ impl JobSlab {
         self.0.get_mut(slot.index()).expect("invariant: the slot holds a job in flight")
     }
 
+    /// Returns the job at a slot.
+    ///
+    /// # Panics
+    /// If the slot is vacant.
+    pub(super) fn job(&self, slot: Slot) -> &Job {
+        let active = self.0.get(slot.index());
+        &active.expect("invariant: the slot holds a job in flight").job
+    }
+
     /// Returns the id of the job at a slot and the number of its attempts; `None` if the slot is vacant.
     pub(super) fn id_and_attempts(&self, slot: Slot) -> Option<(JobId, u8)> {
         self.0.get(slot.index()).map(|active| (active.job.id, active.attempts))

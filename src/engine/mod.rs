@@ -70,6 +70,7 @@ mod cool_down_queue;
 mod dispatch;
 mod driver;
 mod estimate;
+mod fair_queue;
 mod fifo;
 mod finish;
 mod gateway_inputs;
@@ -145,7 +146,7 @@ impl Engine {
             jobs: JobSlab::default(),
             timers: Timers::new(),
             attempt_timeouts: AttemptTimeouts::new(client.attempt_timeout()),
-            concurrency: ConcurrencyLimiter::new(client.concurrency, client.queue),
+            concurrency: ConcurrencyLimiter::new(&client),
             cool_down_queues: CoolDownQueues::new(),
             cache: client.cache.map(Cache::new),
             coalescer: client.coalesce.then(Coalescer::default),
@@ -341,7 +342,7 @@ impl Engine {
             if let Some(slot) = self.coalescer.as_mut().and_then(Coalescer::pop_promoted) {
                 self.jobs.at(slot).transition(self.now, JobState::Deciding);
                 self.decide(driver, slot);
-            } else if let Some(slot) = self.concurrency.pop() {
+            } else if let Some(slot) = self.concurrency.pop(&self.jobs) {
                 self.dequeue(driver, slot);
             } else if !self.take_next_turn(driver) {
                 return;

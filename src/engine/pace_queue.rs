@@ -1,7 +1,9 @@
-//! The queues of jobs that wait for the pace: for each target one of interactive jobs and one of batch jobs, first in, first out.
+//! The queues of jobs that wait for the pace: for each target one of interactive jobs and one of batch jobs, first in,
+//! first out or, if the client is fair, with turns for each flow ([`super::fair_queue`]).
 //!
 //! A job reserves its send when it is sent, not before. Only the first of a queue has a timer, for the instant at which the pace
-//! allows its send. The others follow in turn, and a job that arrives goes after those of its priority and higher ones:
+//! allows its send. The others follow in turn, and a job that arrives goes after those of its priority and higher ones;
+//! if the client is fair, possibly before those of a flow that had more turns:
 //!
 //! * If a reply returns quota, because the attempt used less than it had reserved, the first send comes earlier, and with it all
 //!   later ones. A send that was reserved on arrival would stay where it is, and the quota would be unused until then.
@@ -17,12 +19,14 @@
 use super::Engine;
 use super::driver::Driver;
 use super::estimate::cost_of;
-use super::fifo::{Fifo, Links};
+use super::fair_queue::FairQueue;
+use super::fifo::Links;
 use super::jobs::{ActiveJob, JobState};
 use super::route::{Candidate, Router};
 use crate::event::EndReason;
 use crate::ids::{Slot, TargetId};
-use crate::job::Priority;
+use crate::job::{Job, Priority};
+use crate::scenario::Fairness;
 use provider::Instant;
 use provider::meter::Charge;
 
@@ -35,27 +39,18 @@ pub(super) struct PaceQueues {
 }
 
 /// The jobs that wait for the pace of one target, by priority.
-pub(super) type TargetQueues = [PaceQueue; 2];
+pub(super) type TargetQueues = [FairQueue; 2];
 
-/// The jobs of one priority that wait for the pace of one target.
-#[derive(Clone, Debug)]
-pub(super) struct PaceQueue {
-    order: Fifo,
-    /// What they cost together.
-    cost: Charge,
-}
-
-/// Returns what the jobs cost together that a job of this priority goes after; `None` if there are none.
+/// Returns what the jobs cost together that a job goes after; `None` if none waits.
 #[inline]
-pub(super) fn cost_ahead(queues: &TargetQueues, priority: Priority) -> Option<Charge> {
+pub(super) fn cost_ahead(queues: &TargetQueues, job: &Job) -> Option<Charge> {
     let [interactive, batch] = queues;
-    let is_waiting = |queue: &PaceQueue| !queue.order.is_empty();
-    match priority {
-        Priority::Interactive => is_waiting(interactive).then_some(interactive.cost),
-        Priority::Batch if !is_waiting(interactive) && !is_waiting(batch) => None,
+    match job.priority {
+        Priority::Interactive => interactive.cost_ahead(job),
+        Priority::Batch if interactive.is_empty() => batch.cost_ahead(job),
         Priority::Batch => {
-            let mut cost = interactive.cost;
-            cost.add(&batch.cost);
+            let mut cost = interactive.cost();
+            cost.add(&batch.cost_ahead(job).unwrap_or(Charge::ZERO));
             Some(cost)
         }
     }
@@ -65,7 +60,7 @@ pub(super) fn cost_ahead(queues: &TargetQueues, priority: Priority) -> Option<Ch
 fn cost_before_first(queues: &TargetQueues, priority: Priority) -> Charge {
     match priority {
         Priority::Interactive => Charge::ZERO,
-        Priority::Batch => queues[Priority::Interactive as usize].cost,
+        Priority::Batch => queues[Priority::Interactive as usize].cost(),
     }
 }
 
@@ -73,16 +68,15 @@ impl Router {
     /// Returns `true` if a job would wait alone for the pace of a target until its answer would probably come too late: it would only
     /// hold the place of one that arrives later. Behind other jobs it may wait, since replies that return quota make its turn come earlier.
     pub(super) fn comes_too_late(&self, turn_at: Instant, target: TargetId, active: &ActiveJob) -> bool {
-        let is_alone = cost_ahead(self.pace_queues.of(target), active.job.priority).is_none();
+        let is_alone = cost_ahead(self.pace_queues.of(target), &active.job).is_none();
         is_alone && self.targets[target.index()].answers_late(turn_at, active)
     }
 }
 
 impl PaceQueues {
     /// Creates empty queues for each of `targets` targets.
-    pub(super) fn new(targets: usize) -> Self {
-        let empty = || PaceQueue { order: Fifo::default(), cost: Charge::ZERO };
-        let queues = (0..targets).map(|_| [empty(), empty()]);
+    pub(super) fn new(targets: usize, fairness: Fairness) -> Self {
+        let queues = (0..targets).map(|_| [fairness; 2].map(FairQueue::new));
         Self { queues: queues.collect(), links: Links::default() }
     }
 
@@ -92,25 +86,25 @@ impl PaceQueues {
         &self.queues[target.index()]
     }
 
-    /// Returns the first job of a target and a priority.
+    /// Returns the job of a target and a priority whose turn is next.
     #[inline]
     fn first(&self, target: TargetId, priority: Priority) -> Option<Slot> {
-        self.of(target)[priority as usize].order.first()
+        self.of(target)[priority as usize].first()
     }
 
-    /// Appends a job. Returns `true` if it is the first of its priority.
-    fn push(&mut self, target: TargetId, priority: Priority, slot: Slot, cost: &Charge) -> bool {
-        let PaceQueue { order, cost: sum } = &mut self.queues[target.index()][priority as usize];
-        self.links.push(order, slot);
-        sum.add(cost);
-        order.first() == Some(slot)
+    /// Appends a job.
+    fn push(&mut self, target: TargetId, slot: Slot, job: &Job) {
+        self.queues[target.index()][job.priority as usize].push(&mut self.links, slot, job);
     }
 
-    /// Removes a job.
-    fn remove(&mut self, target: TargetId, priority: Priority, slot: Slot, cost: &Charge) {
-        let PaceQueue { order, cost: sum } = &mut self.queues[target.index()][priority as usize];
-        self.links.remove(order, slot);
-        sum.subtract(cost);
+    /// Removes a job that leaves without its turn.
+    fn remove(&mut self, target: TargetId, slot: Slot, job: &Job) {
+        self.queues[target.index()][job.priority as usize].remove(&mut self.links, slot, job);
+    }
+
+    /// Removes a job that is sent at its turn.
+    fn serve(&mut self, target: TargetId, slot: Slot, job: &Job) {
+        self.queues[target.index()][job.priority as usize].serve(&mut self.links, slot, job);
     }
 }
 
@@ -118,20 +112,35 @@ impl Engine {
     /// Adds a job in state `Deciding` to the queue of a target, whose pace is expected to allow its send at `until`.
     #[cold]
     pub(super) fn enter_pace_queue(&mut self, slot: Slot, candidate: Candidate, until: Instant) {
-        let active = self.jobs.at(slot);
-        let (job, cost) = (active.job, cost_of(&active.job));
-        let is_first = self.router.pace_queues.push(candidate.target, job.priority, slot, &cost);
-        let turn_at = if is_first { until } else { Instant::MAX };
-        active.transition(self.now, JobState::InPaceQueue { candidate, turn_at });
+        let job = self.jobs.at(slot).job;
+        let before = self.router.pace_queues.first(candidate.target, job.priority);
+        self.router.pace_queues.push(candidate.target, slot, &job);
+        let is_first = self.router.pace_queues.first(candidate.target, job.priority) == Some(slot);
+        let turn_at = match before {
+            _ if !is_first => Instant::MAX,
+            None => until,
+            Some(before) => {
+                self.postpone_pace_turn(before);
+                self.next_pace_turn(slot, candidate.target).unwrap_or(self.now)
+            }
+        };
+        self.jobs.at(slot).transition(self.now, JobState::InPaceQueue { candidate, turn_at });
         if is_first {
-            self.timers.set_wake(until, slot, (job.id, job.priority));
+            self.timers.set_wake(turn_at, slot, (job.id, job.priority));
         }
     }
 
-    /// Removes a job from the queue of a target, and sets the timers of those that are first then.
+    /// Takes the timer from a job that is no longer the first of its queue, because the turn of another flow comes first.
+    fn postpone_pace_turn(&mut self, slot: Slot) {
+        let JobState::InPaceQueue { turn_at, .. } = &mut self.jobs.at(slot).state else {
+            unreachable!("invariant: a job in the queue is in state InPaceQueue")
+        };
+        *turn_at = Instant::MAX;
+    }
+
+    /// Removes a job from the queue of a target without its turn, and sets the timers of those that are first then.
     pub(super) fn leave_pace_queue(&mut self, slot: Slot, target: TargetId) {
-        let job = self.jobs.at(slot).job;
-        self.router.pace_queues.remove(target, job.priority, slot, &cost_of(&job));
+        self.router.pace_queues.remove(target, slot, self.jobs.job(slot));
         self.advance_pace_turns(target);
     }
 
@@ -175,11 +184,9 @@ impl Engine {
         self.timers.set_wake(at, first, (active.job.id, active.job.priority));
     }
 
-    /// Returns `true` if a job other than this one waits for the pace of the target.
-    fn is_followed(&self, slot: Slot, target: TargetId) -> bool {
-        let queues = self.router.pace_queues.of(target);
-        let ends = queues.iter().flat_map(|PaceQueue { order, .. }| [order.first(), order.last()]);
-        ends.flatten().any(|other| other != slot)
+    /// Returns `true` if more than one job waits for the pace of the target.
+    fn is_shared(&self, target: TargetId) -> bool {
+        self.router.pace_queues.of(target).iter().map(FairQueue::len).sum::<u32>() > 1
     }
 
     /// Sends the first job of a queue if the pace allows it now, or sets its timer again. The job decides again if it can no
@@ -201,7 +208,7 @@ impl Engine {
         }
         if next.is_some()
             && target.answers_late(self.now, self.jobs.at(slot))
-            && self.is_followed(slot, candidate.target)
+            && self.is_shared(candidate.target)
         {
             self.leave_pace_queue(slot, candidate.target);
             // The obstacle stays: the job is given up because of the pace.
@@ -212,8 +219,11 @@ impl Engine {
         let reserved = next.filter(|at| *at <= self.now).map(|_| candidate);
         if reserved.is_some() {
             target.reserve(self.now, &cost_of(&job));
+            self.router.pace_queues.serve(candidate.target, slot, &job);
+            self.advance_pace_turns(candidate.target);
+        } else {
+            self.leave_pace_queue(slot, candidate.target);
         }
-        self.leave_pace_queue(slot, candidate.target);
         self.jobs.at(slot).begin_round(self.now);
         self.resume(driver, slot, reserved);
     }

@@ -19,6 +19,7 @@ use super::backoff::exponential;
 use super::blockers::{BlockedBy, Blockers, TargetForJob, blocked_by};
 use super::budget::Budget;
 use super::cool_down_queue::{MIN_WAITS_IN_VAIN, Opening, TargetSet};
+use super::estimate::cost_of;
 use super::job_cool_down::{JobCoolDown, JobCoolDowns};
 use super::jobs::ActiveJob;
 use super::pace_queue::{PaceQueues, cost_ahead};
@@ -110,7 +111,7 @@ impl Router {
             accounts: scenario.targets.iter().map(|target| (target.provider, target.account)).collect(),
             targets: TargetState::all(scenario, client),
             job_cool_downs: JobCoolDowns::new(scenario, client.cool_down),
-            pace_queues: PaceQueues::new(scenario.targets.len()),
+            pace_queues: PaceQueues::new(scenario.targets.len(), client.fair),
             budget: Budget::new(client.retry.budget_permille),
             retry: client.retry.clone(),
             jitter_key: random::label_key(scenario.seed, "jitter"),
@@ -272,20 +273,15 @@ impl Router {
         blockers.cool_down.map(|(_, obstacle)| obstacle).or(blockers.probe)
     }
 
-    /// Returns the earliest instant at which a job of this `cost` and priority may be sent to some target of a route: one that is
-    /// neither in cool-down nor being probed, and whose pace allows the send after the jobs that wait for it. `None` if that
+    /// Returns the earliest instant at which a job may be sent to some target of its route: one that is neither in cool-down nor being probed, and whose pace allows the send after the jobs that wait for it. `None` if that
     /// instant is not known.
-    pub(super) fn opens_at(
-        &self,
-        now: Instant,
-        route: RouteId,
-        (cost, priority): (&Charge, Priority),
-    ) -> Option<Instant> {
-        let targets = self.routes[route.index()].iter().flat_map(|cursor| &cursor.step.targets);
+    pub(super) fn opens_at(&self, now: Instant, job: &Job) -> Option<Instant> {
+        let (cost, targets) = (cost_of(job), &self.routes[job.route.index()]);
+        let targets = targets.iter().flat_map(|cursor| &cursor.step.targets);
         let opens_at = |target: &TargetId| {
             let state = &self.targets[target.index()];
-            let ahead = cost_ahead(self.pace_queues.of(*target), priority).unwrap_or(Charge::ZERO);
-            let (paced, _) = state.next_send_after(now, cost, &ahead)?;
+            let ahead = cost_ahead(self.pace_queues.of(*target), job).unwrap_or(Charge::ZERO);
+            let (paced, _) = state.next_send_after(now, &cost, &ahead)?;
             Some(state.opens_at()?.max(paced))
         };
         targets.filter_map(opens_at).min()

@@ -1,7 +1,6 @@
 //! The state of an engine that drivers read, to show it or to pass it on to the engine that replaces this one.
 
 use super::Engine;
-use super::estimate::cost_of;
 use super::target::TargetState;
 use crate::event::RefusalCause;
 use crate::ids::{JobId, Slot, TargetId};
@@ -76,7 +75,7 @@ impl Engine {
     /// in cool-down nor being probed, and whose pace allows the send. `None` if that instant is not known.
     #[must_use]
     pub fn opens_at(&self, at: Instant, job: &Job) -> Option<Instant> {
-        self.router.opens_at(at, job.route, (&cost_of(job), job.priority)).map(|opens| opens.max(at))
+        self.router.opens_at(at, job).map(|opens| opens.max(at))
     }
 
     /// Returns the id of the job at a slot and the number of its attempts so far; `None` if the slot is vacant.

@@ -7,6 +7,7 @@ use super::reply::ErrorReply;
 use super::server::BASES;
 use super::upstream::ConfigError;
 use crate::drive::secret::{KeyLookup, Secret};
+use crate::ids::FlowId;
 use crate::job::Priority;
 use crate::scenario::{self, DailyBudget, Scenario};
 use hyper::{Request, StatusCode};
@@ -17,6 +18,8 @@ use std::sync::Arc;
 pub(super) struct Caller {
     pub(super) charged: ChargedCaller,
     pub(super) priority: Priority,
+    /// That of its jobs: its place among the callers.
+    pub(super) flow: FlowId,
     pub(super) budget: Option<DailyBudget>,
     key: Secret,
 }
@@ -43,7 +46,7 @@ impl Callers {
         lookup: &KeyLookup<'_>,
     ) -> Result<Self, Vec<ConfigError>> {
         let (mut callers, mut problems) = (Vec::<Arc<Caller>>::new(), Vec::new());
-        for caller in &scenario.callers {
+        for (flow, caller) in (0..).map(FlowId).zip(&scenario.callers) {
             let place = format!("caller {}", caller.name);
             let key = match Secret::read(&caller.key, &caller.key_name, "", lookup) {
                 Ok(key) => key,
@@ -61,7 +64,7 @@ impl Callers {
                 let help = "give every caller a key of its own".to_owned();
                 problems.push(ConfigError { place, what, help });
             }
-            callers.push(Arc::new(with_key(caller, key)));
+            callers.push(Arc::new(with_key(caller, flow, key)));
         }
         if problems.is_empty() { Ok(Self(callers)) } else { Err(problems) }
     }
@@ -118,7 +121,7 @@ impl Callers {
     }
 }
 
-fn with_key(caller: &scenario::Caller, key: Secret) -> Caller {
+fn with_key(caller: &scenario::Caller, flow: FlowId, key: Secret) -> Caller {
     let budget = caller.budget.unwrap_or_default();
     let most = Cost {
         // In whole 10^-9 USD, as Redis counts.
@@ -127,7 +130,7 @@ fn with_key(caller: &scenario::Caller, key: Secret) -> Caller {
         tokens: budget.tokens.unwrap_or(u64::MAX),
     };
     let charged = ChargedCaller { name: caller.name.as_str().into(), budget: most };
-    Caller { charged, priority: caller.priority, budget: caller.budget, key }
+    Caller { charged, priority: caller.priority, flow, budget: caller.budget, key }
 }
 
 /// Returns `true` for the paths of OpenAI's API.

@@ -17,7 +17,7 @@ use super::stream::{State, StreamBody};
 use super::upstream::KeyNumber;
 use crate::engine::Attempt;
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, JobEnd, JobOutcome, RefusalCause};
-use crate::ids::TargetId;
+use crate::ids::{FlowId, TargetId};
 use crate::job::{Job, Priority};
 use axum::body::Body;
 use axum::response::Response;
@@ -47,7 +47,8 @@ pub(super) async fn serve(
     let priority = caller.as_ref().map_or(Priority::default(), |caller| caller.priority);
     let tokens = (corrected, request.max_tokens);
     gateway.forget_answer(identity).await;
-    let submission = Submission { identity, found, deadline: None };
+    let flow = caller.as_ref().map_or(FlowId::default(), |caller| caller.flow);
+    let submission = Submission { identity, found, deadline: None, flow };
     let job = JobHandle::submit(&gateway.engine, (route, priority), tokens, submission);
     let mut record = RequestRecord::new(
         &gateway,
@@ -252,10 +253,10 @@ impl Exchange {
     /// Submits the request again, as one that shares no answer: the answer that it should get is gone, or too long to be kept. Its
     /// deadline stays.
     fn submit_alone(&mut self) {
-        let Job { route, priority, scheduled, deadline, prompt_tokens, max_tokens, .. } = self.job.job;
+        let Job { route, priority, flow, scheduled, deadline, prompt_tokens, max_tokens, .. } = self.job.job;
         let deadline = deadline.unwrap_or(scheduled + self.gateway.scenario.default_client().deadline);
         let tokens = (prompt_tokens, max_tokens);
-        let submission = Submission { deadline: Some(deadline), ..Submission::default() };
+        let submission = Submission { deadline: Some(deadline), flow, ..Submission::default() };
         self.job = JobHandle::submit(&self.gateway.engine, (route, priority), tokens, submission);
         self.record.reuse = Some(MISS);
     }

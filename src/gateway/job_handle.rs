@@ -9,7 +9,7 @@ use super::shared_engine::{SharedEngine, Submitted};
 use super::sharing::{FoundAnswer, Lease};
 use crate::engine::Reply;
 use crate::event::AttemptOutcome;
-use crate::ids::{AttemptId, EngineId, JobId, RouteId, Slot, Tag, WorkloadId};
+use crate::ids::{AttemptId, EngineId, FlowId, JobId, RouteId, Slot, Tag, WorkloadId};
 use crate::job::{Job, Priority};
 use provider::Instant;
 use std::future::poll_fn;
@@ -48,6 +48,8 @@ pub(super) struct Submission<'a> {
     pub(super) found: Option<FoundAnswer>,
     /// Its own deadline; `None` if the scenario's applies.
     pub(super) deadline: Option<Instant>,
+    /// That of its caller.
+    pub(super) flow: FlowId,
 }
 
 impl JobHandle {
@@ -56,7 +58,7 @@ impl JobHandle {
         engine: &Arc<SharedEngine>,
         (route, priority): (RouteId, Priority),
         (prompt_tokens, max_tokens): (u32, Option<u32>),
-        Submission { identity, found, deadline }: Submission<'_>,
+        Submission { identity, found, deadline, flow }: Submission<'_>,
     ) -> Self {
         let job = |id, now| {
             Job {
@@ -67,6 +69,7 @@ impl JobHandle {
                 route,
                 scheduled: now,
                 priority,
+                flow,
                 deadline,
                 prompt_tokens,
                 max_tokens,

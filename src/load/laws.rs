@@ -63,6 +63,7 @@ pub(super) fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> 
             },
             concurrency: None,
             queue: 0,
+            fair: Fairness::Off,
             pace: Pace::Off,
             cache: None,
             coalesce: false,

@@ -35,7 +35,7 @@ mod zipf;
 pub use sample_cache::SampleCache;
 
 use crate::event::{JobOutcome, TaskEvent};
-use crate::ids::{EngineId, JobId, RouteId, WorkloadId};
+use crate::ids::{EngineId, FlowId, JobId, RouteId, WorkloadId};
 use crate::job::{Arrival, Job, Priority};
 use crate::scenario::{Scenario, Workload};
 use estimate::Estimator;
@@ -229,6 +229,7 @@ impl Source {
             route: self.route,
             scheduled,
             priority: self.priority,
+            flow: FlowId(self.workload.0),
             // Without a deadline of its own, a job has the client's.
             deadline: Some(deadline).filter(|deadline| *deadline < scheduled + self.client_deadline),
             prompt_tokens: self.estimator.estimate(request.prompt_tokens, request.fingerprint),

@@ -16,14 +16,14 @@ use provider::decision::HeaderRemaining;
 use provider::{Instant, Nanos, Usage};
 use quotalab::engine::{Engine, Reply, Wait, WaitKind};
 use quotalab::event::{AttemptFailure, AttemptOutcome, EndReason, JobOutcome, LocalFailure, RefusalCause};
-use quotalab::ids::{AttemptId, EngineId, JobId, RouteId, Tag, WorkloadId};
+use quotalab::ids::{AttemptId, EngineId, FlowId, JobId, RouteId, Tag, WorkloadId};
 use quotalab::job::{Job, Priority};
 use quotalab::record::Audit;
 use quotalab::scenario::{CoolDown, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The `client` map of each scenario that a tape may choose.
-const CLIENTS: [&str; 8] = [
+const CLIENTS: [&str; 10] = [
     "{ deadline: 10s, join: true, retry: { attempts: 3 } }",
     "{ deadline: 10s, join: true, concurrency: 1, queue: 2, retry: { attempts: 2 } }",
     "{ deadline: 5s, concurrency: 2, queue: 100, pace: { gap: 300ms } }",
@@ -31,6 +31,8 @@ const CLIENTS: [&str; 8] = [
     "{ deadline: 3s, retry: { attempts: 10, budget: 20%, backoff: { base: 100ms, cap: 1s } } }",
     "{ deadline: 10s, join: true, retry: { attempts: 1 } }",
     "{ deadline: 20s, pace: { gap: 400ms }, retry: { attempts: 3 } }",
+    "{ deadline: 20s, fair: requests, pace: { gap: 400ms }, concurrency: 2, queue: 3 }",
+    "{ deadline: 20s, fair: tokens, concurrency: 1, queue: 2 }",
     "{ deadline: 30s, concurrency: 1, queue: 6, retry: { attempts: 9, backoff: { base: 100ms, cap: 200ms } } }",
 ];
 
@@ -100,6 +102,7 @@ impl Harness {
             route: RouteId(0),
             scheduled: now,
             priority,
+            flow: FlowId((number % 3) as u16),
             deadline: deadline.map(|after| now + after),
             prompt_tokens: 100,
             max_tokens: Some(50),

@@ -297,12 +297,13 @@ fn client(tape: &mut Tape<'_>) -> String {
         "{ longest: 1s, jitter: 500ms }",
         "{ from: headers }",
     ]);
+    let fair = tape.pick(&["off", "off", "requests", "tokens"]);
     let like = tape.pick(&["", "", "", "like: article, ", "like: openai-python, ", "like: litellm, "]);
     format!(
         "{{ {like}deadline: {deadline}, retry: {{ attempts: {attempts}, backoff: {{ {backoff}, jitter: {jitter} }}, \
          obey_retry_after: {obey}, stated_wait: {stated_wait}, budget: {budget} }}, cool_down: {cool_down}, \
          concurrency: {concurrency}, queue: {queue}, pace: {pace}, cache: {cache}, join: {join}, estimate: {estimate}, \
-         attempt_timeout: {attempt_timeout}, eject: {eject} }}"
+         attempt_timeout: {attempt_timeout}, eject: {eject}, fair: {fair} }}"
     )
 }
 

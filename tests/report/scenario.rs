@@ -8,8 +8,8 @@ use provider::dist::Dist;
 use provider::{Axis, Nanos};
 use quotalab::ids::{RouteId, TargetId};
 use quotalab::scenario::{
-    Arrivals, Backoff, CachedPrompt, Client, Jitter, Metric, Op, Pace, Retry, Route, Rule, Scenario, Step,
-    Target, Time, Workload,
+    Arrivals, Backoff, CachedPrompt, Client, Fairness, Jitter, Metric, Op, Pace, Retry, Route, Rule,
+    Scenario, Step, Target, Time, Workload,
 };
 
 /// Returns a scenario with these targets (`provider/account/model`) and their limits, and one workload.
@@ -47,6 +47,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
             },
             concurrency: None,
             queue: 100,
+            fair: Fairness::Off,
             pace: Pace::Off,
             cache: None,
             coalesce: false,

@@ -19,6 +19,7 @@ mod decisions;
 mod drain;
 mod early_end;
 mod ejection;
+mod fairness;
 mod fallback;
 mod headroom;
 mod incident_refusals;

@@ -58,6 +58,18 @@ impl Charge {
         self.units.iter_mut().zip(other.units).for_each(|(sum, units)| *sum -= units);
     }
 
+    /// Returns this charge times `part / whole`, rounded up on every axis; zero if `whole` is zero. `part` is at most `whole`.
+    #[must_use]
+    pub fn part(&self, part: u64, whole: u64) -> Self {
+        debug_assert!(part <= whole, "a part is at most the whole");
+        let scaled = |units: u64| {
+            let product = u128::from(units) * u128::from(part);
+            // At most `units`, which fits.
+            if whole == 0 { 0 } else { product.div_ceil(u128::from(whole)) as u64 }
+        };
+        Self { units: self.units.map(scaled) }
+    }
+
     /// Returns the units on one axis.
     #[must_use]
     #[inline]

@@ -213,7 +213,7 @@ impl RunBounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{EngineId, WorkloadId};
+    use crate::ids::{EngineId, FlowId, WorkloadId};
     use crate::job::Priority;
     use crate::scenario::{self, Overrides};
     use proptest::prelude::*;
@@ -240,6 +240,7 @@ workload: [{name: w, route: r, arrivals: {constant: 1/s}, prompt: 100, completio
             route: RouteId(0),
             scheduled: Instant::ZERO,
             priority: Priority::Interactive,
+            flow: FlowId::default(),
             deadline: None,
             prompt_tokens: 100,
             max_tokens: Some(50),

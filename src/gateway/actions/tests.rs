@@ -8,7 +8,7 @@ use crate::gateway::body::Memory;
 use crate::gateway::metrics::Metrics;
 use crate::gateway::request_key::KeyHasher;
 use crate::gateway::{endpoint::Endpoint, headers::PassedHeaders, request_key::Reuse};
-use crate::ids::{EngineId, JobId, RouteId, TargetId, WorkloadId};
+use crate::ids::{EngineId, FlowId, JobId, RouteId, TargetId, WorkloadId};
 use crate::job::Priority;
 use crate::scenario::{self, Overrides, Scenario};
 use bytes::Bytes;
@@ -150,6 +150,7 @@ impl Model {
             route: RouteId(0),
             scheduled: now,
             priority: Priority::Interactive,
+            flow: FlowId::default(),
             deadline: None,
             prompt_tokens: tokens,
             max_tokens: None,

@@ -64,6 +64,9 @@ pub(super) enum Kind<'a> {
         /// Absent for interactive jobs.
         #[serde(default, skip_serializing_if = "is_interactive")]
         priority: Priority,
+        /// The number of its flow; absent for 0.
+        #[serde(default, skip_serializing_if = "is_first")]
+        flow: u16,
         /// The estimate, corrected by the ratio of the route's first target.
         prompt_tokens: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,6 +233,11 @@ type ObstacleLine<'a> = ObstacleFields<Cow<'a, str>>;
 
 /// How a job ended.
 pub(super) type DoneLine<'a> = log::end::End<ObstacleLine<'a>>;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_first(flow: &u16) -> bool {
+    *flow == 0
+}
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_interactive(priority: &Priority) -> bool {

@@ -6,7 +6,7 @@ use super::names::Names;
 use super::replay::Replayed;
 use crate::engine::{Answer, Attempt, Driver, Engine, Handover, NewAnswer};
 use crate::event::{Event, JobEnd};
-use crate::ids::{AttemptId, EngineId, JobId, RouteId, Slot, Tag, WorkloadId};
+use crate::ids::{AttemptId, EngineId, FlowId, JobId, RouteId, Slot, Tag, WorkloadId};
 use crate::job::{Job, MAX_TOKENS};
 use provider::{Instant, Nanos};
 use rustc_hash::FxHashMap;
@@ -107,7 +107,7 @@ impl ReplayedEngine {
         found: &mut Replayed,
     ) -> Result<(), String> {
         match kind {
-            Kind::Arrival { route, priority, prompt_tokens, max_tokens, deadline_ns, identical_to } => {
+            Kind::Arrival { route, priority, flow, prompt_tokens, max_tokens, deadline_ns, identical_to } => {
                 let id = job.ok_or("an arrival names its job")?;
                 if id < self.next_job || id == u64::MAX {
                     return Err(format!("job {id} has arrived before"));
@@ -129,6 +129,7 @@ impl ReplayedEngine {
                     route,
                     scheduled: at,
                     priority,
+                    flow: FlowId(flow),
                     deadline: deadline_ns.map(Instant),
                     prompt_tokens,
                     max_tokens,

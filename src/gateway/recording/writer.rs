@@ -318,6 +318,7 @@ impl Input {
                 let kind = Kind::Arrival {
                     route: names.route(job.route),
                     priority: job.priority,
+                    flow: job.flow.0,
                     prompt_tokens: job.prompt_tokens,
                     max_tokens: job.max_tokens,
                     deadline_ns: job.deadline.map(|at| at.0),

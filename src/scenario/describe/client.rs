@@ -3,8 +3,8 @@
 use super::section;
 use crate::scenario::imitation::IMITATIONS;
 use crate::scenario::resolved::{
-    AdaptiveConcurrency, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError, Jitter,
-    Pace, Scenario, StatedWait,
+    AdaptiveConcurrency, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError,
+    Fairness, Jitter, Pace, Scenario, StatedWait,
 };
 use provider::Nanos;
 use provider::units::{print_count, print_duration, print_number, print_share};
@@ -100,6 +100,7 @@ fn lines(client: &Client) -> Vec<String> {
             format!("ejects a target for {} after {after} failures in a row", print_duration(duration))
         },
     ));
+    lines.extend(fairness(client.fair));
     lines.extend(match client.pace {
         Pace::Off => None,
         Pace::Gap(gap) => Some(format!("{} between sends to a target", print_duration(gap))),
@@ -116,6 +117,16 @@ fn lines(client: &Client) -> Vec<String> {
     );
     lines.extend(client.estimate.map(estimate));
     lines
+}
+
+/// Describes who goes first among jobs that wait.
+fn fairness(fair: Fairness) -> Option<String> {
+    let shared = match fair {
+        Fairness::Off => return None,
+        Fairness::Requests => "requests",
+        Fairness::Tokens => "tokens",
+    };
+    Some(format!("workloads that wait get equal shares of {shared}"))
 }
 
 /// Describes the bound on the attempts in flight.

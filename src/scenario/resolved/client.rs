@@ -28,6 +28,8 @@ pub struct Client {
     pub concurrency: Option<Concurrency>,
     /// Jobs that may wait until fewer than `concurrency` attempts are in flight; more are shed.
     pub queue: u32,
+    /// How workloads share what their jobs wait for.
+    pub fair: Fairness,
     /// How sends are spread over time.
     pub pace: Pace,
     /// The exact-match cache; `None` if it is off.
@@ -74,6 +76,7 @@ impl Default for Client {
             eject: None,
             concurrency: None,
             queue: 0,
+            fair: Fairness::default(),
             pace: Pace::default(),
             cache: None,
             coalesce: false,
@@ -207,6 +210,19 @@ pub enum Pace {
     /// As the known request limits refill.
     Requests,
     /// As the known request and token limits refill; tokens are estimates that the reply settles.
+    Tokens,
+}
+
+/// How the workloads, in the gateway the callers, share what their jobs of one priority wait for: the permits of the concurrency limit, and
+/// the sends that the pace allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fairness {
+    /// First in, first out.
+    #[default]
+    Off,
+    /// In turn: each that waits gets as many requests.
+    Requests,
+    /// Each that waits gets as many tokens, by the client's estimate.
     Tokens,
 }
 

@@ -4,7 +4,7 @@ use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Data, Fields, Value};
 use crate::scenario::resolved::{
     AdaptiveConcurrency, AttemptTimeout, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT,
-    Eject, EstimateError, Jitter, MAX_ENGINES, Pace, Retry, StatedWait,
+    Eject, EstimateError, Fairness, Jitter, MAX_ENGINES, Pace, Retry, StatedWait,
 };
 use provider::{Nanos, units};
 
@@ -55,6 +55,7 @@ pub(in crate::scenario) fn client(name: &str, fields: &Fields, diagnostics: &Dia
         eject: fields.fields("eject").and_then(eject),
         concurrency: fields.get("concurrency").and_then(|value| concurrency(value, diagnostics)),
         queue: fields.count("queue").unwrap_or_default(),
+        fair: fields.choice("fair", FAIRNESS).unwrap_or_default(),
         pace: fields.get("pace").and_then(pace).unwrap_or_default(),
         cache: fields.fields("cache").and_then(cache),
         coalesce: fields.bool("join").unwrap_or_default(),
@@ -145,6 +146,9 @@ fn adaptive(fields: &Fields, diagnostics: &Diagnostics) -> Option<AdaptiveConcur
     }
     Some(AdaptiveConcurrency { initial: initial.clamp(min, max), min, max })
 }
+
+const FAIRNESS: &[(&str, Fairness)] =
+    &[("off", Fairness::Off), ("requests", Fairness::Requests), ("tokens", Fairness::Tokens)];
 
 fn pace(value: &Value) -> Option<Pace> {
     match value.fields() {

@@ -10,7 +10,7 @@ use crate::drive::clock::Clock;
 use crate::engine::{Answer, Attempt, Driver, Handover, NewAnswer, Reply, Wait, WaitKind};
 use crate::event::{AttemptFailure, AttemptOutcome, Event, JobEnd, RefusalCause};
 use crate::gateway::{routes, shared_engine};
-use crate::ids::{AttemptId, EngineId, JobId, RouteId, Slot, Tag, TargetId, WorkloadId};
+use crate::ids::{AttemptId, EngineId, FlowId, JobId, RouteId, Slot, Tag, TargetId, WorkloadId};
 use crate::job::{Job, Priority};
 use crate::scenario::{self, Overrides, Scenario};
 use proptest::prelude::*;
@@ -299,6 +299,7 @@ impl Storm<'_> {
             route: RouteId(route),
             scheduled: now,
             priority,
+            flow: FlowId::default(),
             deadline: None,
             prompt_tokens,
             max_tokens,

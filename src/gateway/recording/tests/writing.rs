@@ -45,6 +45,7 @@ fn record(recording: &Recording, scenario: &Scenario, jobs: u64) {
             route: RouteId(1),
             scheduled: now,
             priority: Priority::Interactive,
+            flow: FlowId::default(),
             deadline: None,
             prompt_tokens: 10,
             max_tokens: Some(20),

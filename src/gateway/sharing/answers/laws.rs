@@ -15,7 +15,7 @@ use crate::gateway::actions::Action;
 use crate::gateway::answer::{Origin, Reused};
 use crate::gateway::request_key::Reuse;
 use crate::gateway::shared_engine::submit;
-use crate::ids::{EngineId, JobId, RouteId, Tag, WorkloadId};
+use crate::ids::{EngineId, FlowId, JobId, RouteId, Tag, WorkloadId};
 use crate::job::{Job, Priority};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -230,6 +230,7 @@ impl<'a> Fleet<'a> {
             route: RouteId(0),
             scheduled: now,
             priority: Priority::Interactive,
+            flow: FlowId::default(),
             deadline: None,
             prompt_tokens: 1,
             max_tokens: None,

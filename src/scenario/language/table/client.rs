@@ -74,6 +74,15 @@ pub(in crate::scenario) static CLIENT: Map = Map {
         )
         .default("10k"),
         word(
+            "fair",
+            Kind::Choice(FAIRNESS),
+            "tokens",
+            "How workloads, in the gateway callers, share what their jobs of one priority wait for: the attempts of `concurrency`, places in a full \
+             `queue`, and the sends of `pace`. All have the same weight; a workload that has not waited gets no credit for it. Who tries first after \
+             a cool-down is still decided by `backoff` and its jitter.",
+        )
+        .default("off"),
+        word(
             "pace",
             PACE_OR_GAP,
             "tokens",
@@ -316,6 +325,12 @@ const PACES: &[Choice] = &[
     choice("off", "at once"),
     choice("requests", "as the known request limits refill"),
     choice("tokens", "as the known request and token limits refill"),
+];
+
+const FAIRNESS: &[Choice] = &[
+    choice("off", "first in, first out"),
+    choice("requests", "each that waits gets as many requests"),
+    choice("tokens", "each that waits gets as many tokens, by the client's estimate"),
 ];
 
 pub(in crate::scenario::language) static PACE: Map = Map {
