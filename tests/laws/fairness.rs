@@ -23,10 +23,10 @@ fn bursts() -> impl Strategy<Value = Vec<Bursts>> {
     prop::collection::vec(bursts.prop_map(|(jobs, every_s, prompt)| Bursts { jobs, every_s, prompt }), 2..5)
 }
 
-/// A target that answers after 100 ms. `client` says what jobs wait for.
-fn scenario(client: &str, workloads: &[Bursts], seed: u64) -> Scenario {
+/// A target that answers after 100 ms. Client and limits say what jobs wait for.
+fn scenario((client, limits): (&str, &str), workloads: &[Bursts], seed: u64) -> Scenario {
     let mut yaml = format!(
-        "name: fair\nseed: {seed}\nduration: 2m\nproviders: {{ p: {{ models: {{ m: {{ limits: {{ tpm: {{ limit: 20k, burst: 1k }} }}, latency: {{ total: 100ms }} }} }} }} }}\n\
+        "name: fair\nseed: {seed}\nduration: 2m\nproviders: {{ p: {{ models: {{ m: {{ limits: {{ {limits} }}, latency: {{ total: 100ms }} }} }} }} }}\n\
          routes: {{ r: [{{ of: [p/default/m] }}] }}\nclient: {{ deadline: 3h, queue: 100k, {client} }}\nworkload:\n"
     );
     for (number, Bursts { jobs, every_s, prompt }) in workloads.iter().enumerate() {
@@ -110,8 +110,8 @@ fn note(
     }
 }
 
-fn run(client: &str, workloads: &[Bursts], seed: u64, units: fn(u32) -> u64) -> Vec<String> {
-    let scenario = scenario(client, workloads, seed);
+fn run(policy: (&str, &str), workloads: &[Bursts], seed: u64, units: fn(u32) -> u64) -> Vec<String> {
+    let scenario = scenario(policy, workloads, seed);
     let mut recording = Recording(Vec::new());
     virtual_time::simulate(&scenario, &mut recording);
     unfair(&recording.0, workloads.len(), units)
@@ -124,11 +124,11 @@ proptest! {
     /// wait for.
     #[test]
     fn workloads_that_wait_are_served_equally(workloads in bursts(), seed in any::<u64>()) {
-        let requests = run("fair: requests, pace: {gap: 400ms}", &workloads, seed, |_| 1);
+        let requests = run(("fair: requests, pace: {gap: 400ms}", ""), &workloads, seed, |_| 1);
         prop_assert!(requests.is_empty(), "{:?}", requests.first());
-        let permits = run("fair: requests, concurrency: 1", &workloads, seed, |_| 1);
+        let permits = run(("fair: requests, concurrency: 1", ""), &workloads, seed, |_| 1);
         prop_assert!(permits.is_empty(), "{:?}", permits.first());
-        let tokens = run("fair: tokens, pace: tokens", &workloads, seed, |prompt| u64::from(prompt) + 40);
+        let tokens = run(("fair: tokens, pace: tokens", "tpm: {limit: 20k, burst: 1k}"), &workloads, seed, |prompt| u64::from(prompt) + 40);
         prop_assert!(tokens.is_empty(), "{:?}", tokens.first());
     }
 }
@@ -137,5 +137,5 @@ proptest! {
 #[test]
 fn first_in_first_out_is_unfair() {
     let workloads = [30, 20].map(|jobs| Bursts { jobs, every_s: 60, prompt: 100 });
-    assert!(!run("pace: {gap: 400ms}", &workloads, 1, |_| 1).is_empty());
+    assert!(!run(("pace: {gap: 400ms}", ""), &workloads, 1, |_| 1).is_empty());
 }
