@@ -75,10 +75,10 @@ fn scenario(client: &str) -> Scenario {
 /// Clients whose engines have different states to keep.
 const CLIENTS: [&str; 9] = [
     "deadline: 20s, retry: {attempts: 4}",
-    "deadline: 5s, retry: {attempts: 6}, concurrency: 2, queue: 3",
+    "deadline: 5s, retry: {attempts: 6}, concurrency: 2, queue: 3, fair: requests",
     "deadline: 30s, pace: tokens, retry: {attempts: 3}",
     "deadline: 10s, attempt_timeout: 1s, eject: {after: 2, for: 3s}, retry: {attempts: 5}",
-    "deadline: 60s, cool_down: per_job, retry: {attempts: 8}, concurrency: 3",
+    "deadline: 60s, cool_down: per_job, retry: {attempts: 8}, concurrency: 3, fair: tokens",
     "deadline: 8s, pace: {gap: 200ms}, retry: {attempts: 2, budget: 20%}",
     "deadline: 10s, cache: {entries: 2, ttl: 3s}, retry: {attempts: 2}",
     "deadline: 6s, attempt_timeout: 2s, join: true, concurrency: 2, queue: 1, retry: {attempts: 2}",
@@ -299,7 +299,7 @@ impl Storm<'_> {
             route: RouteId(route),
             scheduled: now,
             priority,
-            flow: FlowId::default(),
+            flow: FlowId((id % 3) as u16),
             deadline: None,
             prompt_tokens,
             max_tokens,
