@@ -4,10 +4,12 @@
 //! The engine emits all events except [`EventKind::Decided`] and [`EventKind::Settled`], which the driver emits for the
 //! provider, [`EventKind::Task`], and the two events of a job that a late load generator sheds. Instants never decrease from one event to the next (law 4).
 
+mod hedge_use;
 mod local_failure;
 mod task;
 
 use crate::ids::{AttemptId, EngineId, JobId, TargetId, WorkloadId};
+pub use hedge_use::HedgeUse;
 pub use local_failure::LocalFailure;
 use provider::{Axis, Instant, Nanos, Usage};
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,13 @@ pub enum EventKind {
         /// The n-th attempt of the job, from one.
         number: u8,
     },
+    /// An attempt of the job has not answered for long: a hedge is sent beside it, which is the next event.
+    Hedged {
+        /// The hedge.
+        attempt: AttemptId,
+        /// The attempt that has not answered, which is in flight.
+        beside: AttemptId,
+    },
     /// The provider decided on an attempt.
     Decided {
         /// The attempt.
@@ -107,7 +116,8 @@ pub enum EventKind {
         /// The tokens that it used; zero unless it succeeded.
         usage: Usage,
     },
-    /// The engine cancelled an attempt before its reply arrived, because its job was cancelled or reached its deadline.
+    /// The engine cancelled an attempt before its reply arrived, because its job was cancelled or reached its deadline, or
+    /// another attempt of the job answered first.
     AttemptCancelled {
         /// The attempt.
         attempt: AttemptId,
@@ -163,6 +173,8 @@ pub struct JobEnd {
     pub attempts: u8,
     /// Of those, attempts whose reply was a refusal.
     pub refused: u8,
+    /// Whether one of them was a hedge.
+    pub hedge: HedgeUse,
     /// The step of the route that served it, from zero; `None` unless an attempt of its own succeeded.
     pub step: Option<u8>,
     /// Time in the queue of the concurrency limit, and the lag of a live driver before its arrival.
@@ -192,6 +204,7 @@ impl JobEnd {
             scheduled,
             attempts: 0,
             refused: 0,
+            hedge: HedgeUse::None,
             step: None,
             queue: Nanos::ZERO,
             wait: Nanos::ZERO,

@@ -7,6 +7,7 @@ mod coalescing;
 mod concurrency;
 mod cut;
 mod fairness;
+mod hedging;
 mod inputs;
 mod log;
 mod picks;

@@ -24,7 +24,7 @@ use std::thread;
 use tokio::runtime;
 use tokio::sync::mpsc;
 
-const SCENARIOS: [(&str, &str); 8] = [
+const SCENARIOS: [(&str, &str); 10] = [
     (
         "requests: four in five refused",
         "
@@ -47,6 +47,32 @@ providers: { p: { models: { m: {
 routes: { r: [{ of: [p/default/m] }] }
 client: { retry: { attempts: 1, obey_retry_after: false } }
 workload: [{ name: w, route: r, arrivals: { poisson: 90/s }, prompt: 140, completion: 20, max_tokens: 160 }]
+",
+    ),
+    (
+        "hedges: whole answers of a slow provider",
+        "
+name: hedges
+duration: 20s
+providers:
+  slow: { models: { m: { limits: { rpm: 60k }, latency: { total: 200ms, network: 0s } } }, incidents: [{ at: 0s, for: 1h, fault: { slow: 8x }, share: 20% }] }
+  fast: { models: { m: { limits: { rpm: 60k }, latency: { total: 300ms, network: 0s } } } }
+routes: { r: [{ of: [slow/default/m, fast/default/m] }] }
+client: { hedge: { after: 600ms } }
+workload: [{ name: w, route: r, arrivals: { poisson: 40/s }, prompt: 50, completion: 40, max_tokens: 50, stream: false }]
+",
+    ),
+    (
+        "hedges: streams, whose first token counts",
+        "
+name: hedged streams
+duration: 20s
+providers:
+  slow: { models: { m: { limits: { rpm: 60k }, latency: { first_token: 200ms, output: 50 tok/s, network: 0s } } }, incidents: [{ at: 0s, for: 1h, fault: { late_first_token: 3s }, share: 20% }] }
+  fast: { models: { m: { limits: { rpm: 60k }, latency: { first_token: 300ms, output: 50 tok/s, network: 0s } } } }
+routes: { r: [{ of: [slow/default/m, fast/default/m] }] }
+client: { hedge: { after: 600ms } }
+workload: [{ name: w, route: r, arrivals: { poisson: 20/s }, prompt: 50, completion: 40, max_tokens: 50 }]
 ",
     ),
     (

@@ -211,7 +211,8 @@ impl GatewayArgs {
         for note in notes::sentences(&scenario.upstream_notes()) {
             print_to_stderr(&note);
         }
-        gateway.budget_notes().iter().for_each(|note| print_to_stderr(note));
+        let own_notes = gateway.budget_notes().into_iter().chain(gateway.client_note());
+        own_notes.for_each(|note| print_to_stderr(&note));
         let current = Arc::new(Current::new(gateway));
         let end = async {
             match self.scenario_options.duration {

@@ -3,10 +3,11 @@
 
 use crate::event::{AttemptOutcome, Event, EventKind, JobOutcome};
 use crate::formatting::{count, duration, number, percent};
-use crate::ids::TargetId;
+use crate::ids::{JobId, TargetId};
 use crate::record::{Fold, Histogram};
 use crate::scenario::Scenario;
 use provider::{Axis, Instant, Nanos};
+use rustc_hash::FxHashSet;
 
 /// The time between two updates.
 const INTERVAL: Nanos = Nanos::from_millis(500);
@@ -25,6 +26,8 @@ pub(super) struct LiveNumbers {
     latency: Histogram,
     /// Jobs in flight now.
     in_flight: u64,
+    /// Those with two attempts in flight.
+    hedged: FxHashSet<JobId>,
     /// The fullest limits at the last sample, the fullest first.
     fullest: Vec<(f64, TargetId, Axis)>,
     /// The instant from which events are counted.
@@ -55,6 +58,7 @@ impl LiveNumbers {
             counts: Counts::default(),
             latency: Histogram::of_run(),
             in_flight: 0,
+            hedged: FxHashSet::default(),
             fullest: Vec::new(),
             begin: Instant::ZERO,
             last_event: Instant::ZERO,
@@ -96,9 +100,16 @@ impl Fold for LiveNumbers {
         match event.kind {
             EventKind::Arrived { .. } => self.in_flight += 1,
             EventKind::Replied { outcome: AttemptOutcome::Refused { .. }, .. } => self.counts.refused += 1,
-            EventKind::Replied { outcome: AttemptOutcome::Failed(_), .. }
-            | EventKind::AttemptCancelled { .. } => self.counts.errors += 1,
+            EventKind::Replied { outcome: AttemptOutcome::Failed(_), .. } => self.counts.errors += 1,
+            EventKind::Hedged { .. } => {
+                self.hedged.insert(event.job);
+            }
+            // Of two attempts of a job, the slower one is cancelled.
+            EventKind::AttemptCancelled { .. } => {
+                self.counts.errors += u64::from(!self.hedged.remove(&event.job));
+            }
             EventKind::Done(ref end) => {
+                self.hedged.remove(&event.job);
                 self.in_flight = self.in_flight.saturating_sub(1);
                 match end.outcome {
                     JobOutcome::Succeeded => {
@@ -141,7 +152,7 @@ impl Fold for LiveNumbers {
 mod tests {
     use super::*;
     use crate::event::{AttemptFailure, JobEnd, RefusalCause};
-    use crate::ids::{AttemptId, EngineId, JobId, WorkloadId};
+    use crate::ids::{AttemptId, EngineId, WorkloadId};
     use crate::scenario::{self, Overrides};
     use provider::Usage;
 
@@ -186,6 +197,9 @@ workload: [{name: w, arrivals: {constant: 10/s}, prompt: 1}]
             replied(AttemptOutcome::Refused { axis: None, cause: RefusalCause::ShortLimit }),
         );
         event(&mut numbers, 200, 2, replied(AttemptOutcome::Failed(AttemptFailure::Connection)));
+        // Of two attempts the slower one is cancelled, which is no error.
+        event(&mut numbers, 200, 3, EventKind::Hedged { attempt: AttemptId(1), beside: AttemptId(0) });
+        event(&mut numbers, 300, 3, EventKind::AttemptCancelled { attempt: AttemptId(0), target });
         assert_eq!(numbers.next_sample(), at(500));
         for (axis, used) in [(Axis::Rpm, 0.25), (Axis::Tpm, 0.5)] {
             numbers.sample(at(500), target, axis, used, 60);

@@ -3,7 +3,7 @@
 use super::clock::Clock;
 use super::connections::local_failure;
 use super::connections::pool::{ConnectionError, ConnectionPool, Lease};
-use super::live::Waiting;
+use super::live::{FirstToken, Waiting};
 use super::mock_process::protocol::Decision;
 use super::reply_reader::ReplyReader;
 use super::request_body::RequestBody;
@@ -71,11 +71,11 @@ impl AttemptClient {
     }
 
     /// Sends the request and waits for the end of the reply. Returns the decision as well if the reply states it. The
-    /// attempt counts as waiting until `waiting` is consumed, when the request begins.
+    /// attempt counts as waiting until `waiting` is consumed, when the request begins; `first_token` reports the first token.
     pub(super) async fn send(
         &self,
         request: &OutboundRequest,
-        waiting: Waiting,
+        (waiting, first_token): (Waiting, FirstToken),
     ) -> (Reply, Option<ProviderDecision>) {
         let (response, lease) = match self.response(request, waiting).await {
             Ok(response) => response,
@@ -87,7 +87,8 @@ impl AttemptClient {
         };
         let stated = response.headers().get(DECISION_HEADER);
         let decision = stated.and_then(|value| Decision::from_header(value.as_bytes())?.recorded());
-        let reply = ReplyReader::new(self.clock).read(Some(request.template.dialect), response).await;
+        let reader = ReplyReader::new(self.clock);
+        let reply = reader.read(Some(request.template.dialect), response, first_token).await;
         self.pool.give_back(lease);
         (reply.unwrap_or_else(|| Reply::failed(self.clock.now(), AttemptFailure::Connection)), decision)
     }

@@ -68,6 +68,17 @@ impl Engines {
         self.update_timer(id);
     }
 
+    /// Passes the arrival of the first token of an answer to the engine that sent the attempt.
+    pub(super) fn handle_first_token(
+        &mut self,
+        driver: &mut impl Driver,
+        now: Instant,
+        (id, slot, attempt): (EngineId, Slot, AttemptId),
+    ) {
+        self.engines[id.index()].handle_first_token(driver, now, slot, attempt);
+        self.update_timer(id);
+    }
+
     /// Ends the jobs in flight of every engine.
     pub(super) fn end_run(&mut self, driver: &mut impl Driver, now: Instant) {
         self.engines.iter_mut().for_each(|engine| engine.end_run(driver, now));

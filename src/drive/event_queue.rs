@@ -10,9 +10,9 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 
 /// The bits of an entry that hold the driver's index of an attempt, and the kind of the event. The others hold its number.
-const FLIGHT_BITS: u32 = 22;
+const FLIGHT_BITS: u32 = 23;
 const EVENT_BITS: u32 = 2;
-const _: () = assert!(MAX_JOBS_IN_FLIGHT < 1 << FLIGHT_BITS, "each job has one attempt in flight at most");
+const _: () = assert!(2 * MAX_JOBS_IN_FLIGHT < 1 << FLIGHT_BITS, "a job has two attempts in flight at most");
 
 /// Events in the order of their instants, and at one instant in the order in which they were scheduled.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(super) struct Entry {
 pub(super) enum NetworkEvent {
     /// The request reaches the provider.
     RequestArrives,
+    /// The first token of the reply reaches a client that hedges.
+    FirstToken,
     /// The provider has sent the last byte of the reply.
     ReplySent,
     /// The last byte of the reply reaches the client.
@@ -74,7 +76,7 @@ impl EventQueue {
     /// Schedules an event of an attempt and returns its number.
     ///
     /// # Panics
-    /// If the driver's index of the attempt is 2^22 or more, or after 2^40 events.
+    /// If the driver's index of the attempt is 2^23 or more, or after 2^39 events.
     #[inline]
     pub(super) fn schedule(&mut self, at: Instant, flight: usize, event: NetworkEvent) -> u64 {
         self.scheduled += 1;
@@ -82,7 +84,7 @@ impl EventQueue {
         let queue = match event {
             NetworkEvent::RequestArrives => Some(&mut self.requests),
             NetworkEvent::ReplyArrives => Some(&mut self.replies),
-            NetworkEvent::ReplySent => None,
+            NetworkEvent::FirstToken | NetworkEvent::ReplySent => None,
         };
         match queue.filter(|queue| queue.back().is_none_or(|last| last.at <= at)) {
             Some(queue) => queue.push_back(entry),
@@ -97,7 +99,7 @@ impl Entry {
     fn new(at: Instant, number: u64, event: NetworkEvent, flight: usize) -> Self {
         assert!(
             flight >> FLIGHT_BITS == 0 && number.leading_zeros() >= FLIGHT_BITS + EVENT_BITS,
-            "invariant: fewer than 2^22 attempts in flight and 2^40 events, found {flight} and {number}"
+            "invariant: fewer than 2^23 attempts in flight and 2^39 events, found {flight} and {number}"
         );
         Self { at, packed: (number << EVENT_BITS | event as u64) << FLIGHT_BITS | flight as u64 }
     }
@@ -120,7 +122,8 @@ impl Entry {
     pub(super) const fn event(self) -> NetworkEvent {
         match (self.packed >> FLIGHT_BITS) & ((1 << EVENT_BITS) - 1) {
             0 => NetworkEvent::RequestArrives,
-            1 => NetworkEvent::ReplySent,
+            1 => NetworkEvent::FirstToken,
+            2 => NetworkEvent::ReplySent,
             _ => NetworkEvent::ReplyArrives,
         }
     }
@@ -151,15 +154,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KINDS: [NetworkEvent; 3] =
-        [NetworkEvent::RequestArrives, NetworkEvent::ReplySent, NetworkEvent::ReplyArrives];
+    const KINDS: [NetworkEvent; 4] = [
+        NetworkEvent::RequestArrives,
+        NetworkEvent::FirstToken,
+        NetworkEvent::ReplySent,
+        NetworkEvent::ReplyArrives,
+    ];
 
     proptest! {
         /// Law: events come in the order of their instants, and at one instant in the order of scheduling, whatever their kinds
         /// and whenever they are scheduled.
         #[test]
         fn events_come_in_order(
-            steps in proptest::collection::vec((0u64..50, 0usize..3, 0usize..3), 1..200),
+            steps in proptest::collection::vec((0u64..50, 0usize..4, 0usize..3), 1..200),
         ) {
             let mut queue = EventQueue::new();
             let (mut expected, mut now) = (std::collections::BTreeSet::new(), 0);

@@ -15,6 +15,7 @@
 
 mod backlog;
 mod driver;
+mod first_token;
 mod held_replies;
 mod mock_transport;
 mod timer;
@@ -31,6 +32,7 @@ use crate::scenario::Scenario;
 pub(super) use backlog::Unbegun;
 pub(super) use backlog::Waiting;
 use driver::LiveDriver;
+pub(super) use first_token::FirstToken;
 use held_replies::HeldReplies;
 use mock_transport::MockTransport;
 use provider::meter::LimitLevel;
@@ -56,6 +58,11 @@ pub enum Message {
         decision: Option<ProviderDecision>,
         /// Its reply.
         reply: Reply,
+    },
+    /// The first token of a streamed answer has arrived. Reported only if a client hedges.
+    FirstToken {
+        /// The attempt that is being answered.
+        attempt: AttemptId,
     },
     /// A mock decided on an attempt.
     Decided {
@@ -233,6 +240,11 @@ impl<F: Fold, T: Transport> Live<'_, F, T> {
                 self.driver.record_decision(now, attempt, decision);
                 if let Some(reply) = self.held.take(attempt) {
                     self.reply(now, attempt, &reply);
+                }
+            }
+            Message::FirstToken { attempt } => {
+                if let Some((engine, slot)) = self.driver.engine_of(attempt) {
+                    self.engines.handle_first_token(&mut self.driver, now, (engine, slot, attempt));
                 }
             }
             Message::Settled { attempt, usage } => self.driver.record_settlement(now, attempt, usage),

@@ -1,6 +1,7 @@
 //! Reads the reply to an attempt, streamed or not, within bounds.
 
 use super::clock::Clock;
+use super::live::FirstToken;
 use super::sse::EventReader;
 use crate::engine::Reply;
 use crate::engine::parse::{self, Dialect};
@@ -22,16 +23,17 @@ impl ReplyReader {
     }
 
     /// Reads a reply, streamed or not; `None` if it breaks off before its end, or is longer than [`MAX_REPLY_BYTES`]. If
-    /// the dialect is unknown (`None`), it is detected from the reply.
+    /// the dialect is unknown (`None`), it is detected from the reply. `first_token` reports the first token of a stream.
     pub(super) async fn read<B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>(
         &self,
         dialect: Option<Dialect>,
         response: Response<B>,
+        first_token: FirstToken,
     ) -> Option<Reply> {
         // A response with an error status is never streamed. Some providers append a charset to the media type.
         let content_type = response.headers().get(CONTENT_TYPE).filter(|_| response.status().is_success());
         if content_type.is_some_and(|value| value.as_bytes().starts_with(EVENT_STREAM)) {
-            self.read_stream(dialect, response).await
+            self.read_stream(dialect, response, first_token).await
         } else {
             self.read_whole(dialect, response).await
         }
@@ -55,6 +57,7 @@ impl ReplyReader {
         &self,
         dialect: Option<Dialect>,
         response: Response<B>,
+        mut first_token: FirstToken,
     ) -> Option<Reply> {
         let (head, body) = response.into_parts();
         let mut body = std::pin::pin!(Limited::new(body, MAX_REPLY_BYTES));
@@ -64,6 +67,9 @@ impl ReplyReader {
             let Ok(bytes) = frame.into_data() else { continue };
             let now = self.clock.now();
             reader.feed(&bytes, |data| stream.take(now, data.payload, data.error)).ok()?;
+            if stream.has_token() {
+                first_token.report();
+            }
         }
         Some(stream.reply(dialect, self.clock.now(), &HeaderView(&head.headers)))
     }
@@ -93,7 +99,9 @@ mod tests {
     async fn read(dialect: Dialect, content_type: &str, body: &'static str) -> Option<Reply> {
         let response =
             Response::builder().header(CONTENT_TYPE, content_type).body(Full::new(Bytes::from(body)));
-        ReplyReader::new(Clock::start()).read(Some(dialect), response.expect("a response")).await
+        ReplyReader::new(Clock::start())
+            .read(Some(dialect), response.expect("a response"), FirstToken::unreported())
+            .await
     }
 
     const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";

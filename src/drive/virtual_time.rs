@@ -2,7 +2,7 @@
 //! process.
 
 use super::engines::Engines;
-use super::world::World;
+use super::world::{Arrived, World};
 use crate::load::Load;
 use crate::record::Fold;
 use crate::scenario::Scenario;
@@ -132,10 +132,16 @@ fn run<F: Fold>(engines: &mut Engines, world: &mut World<'_, F>, delay: &mut imp
             } else if event == now {
                 let arrived = world.process_next(now);
                 has_input = arrived.is_some();
-                if let Some(flight_index) = arrived {
-                    let sent_as = world.sent_as(flight_index);
-                    let reply = world.take_reply(now, flight_index);
-                    engines.handle_reply(world, now, sent_as, &reply);
+                match arrived {
+                    Some(Arrived::Reply(flight_index)) => {
+                        let sent_as = world.sent_as(flight_index);
+                        let reply = world.take_reply(now, flight_index);
+                        engines.handle_reply(world, now, sent_as, &reply);
+                    }
+                    Some(Arrived::FirstToken(flight_index)) => {
+                        engines.handle_first_token(world, now, world.sent_as(flight_index));
+                    }
+                    None => {}
                 }
             } else if let Some((job, tag)) = world.next_arrival(now) {
                 engines.submit(world, now, job, tag);

@@ -42,11 +42,24 @@ pub(super) struct World<'a, F> {
     flights: Slab<Flight>,
     /// The flights that wait for a server slot, by provider and ticket.
     waiting: FxHashMap<(u16, u64), usize>,
+    /// The flights of attempts that are not in the record of their job: it has another one.
+    beside: FxHashMap<AttemptId, usize>,
     /// The run ends when this number of jobs is in flight.
     pub(super) max_jobs: usize,
     /// `true` if the engine reads what replies state about limits, so that replies must state it.
     uses_limit_headers: bool,
+    /// `true` if a client hedges, and is to know when the first token of a streamed answer arrives.
+    announces_first_tokens: bool,
     fold: &'a mut F,
+}
+
+/// What reaches a client, with the index of its flight.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Arrived {
+    /// The first token of an answer.
+    FirstToken(usize),
+    /// The last byte of a reply.
+    Reply(usize),
 }
 
 /// A job in flight.
@@ -55,7 +68,7 @@ struct JobRecord {
     truth: Truth,
     /// See [`Arrival::origin`].
     origin: u32,
-    /// Its attempt in flight.
+    /// Its attempt in flight; if there are two, the other one is in [`World::beside`].
     flight: Option<usize>,
 }
 
@@ -69,6 +82,8 @@ impl<'a, F: Fold> World<'a, F> {
             jobs: Slab::new(),
             flights: Slab::new(),
             waiting: FxHashMap::default(),
+            beside: FxHashMap::default(),
+            announces_first_tokens: scenario.clients_in_use().any(|(_, client)| client.hedge.is_some()),
             max_jobs: MAX_JOBS_IN_FLIGHT,
             uses_limit_headers,
             fold,
@@ -118,26 +133,41 @@ impl<'a, F: Fold> World<'a, F> {
         }
     }
 
-    /// Processes the next event. Returns the attempt whose reply has arrived by it, if one has.
+    /// Processes the next event. Returns what has reached a client by it, if anything has.
     #[inline]
-    pub(super) fn process_next(&mut self, now: Instant) -> Option<usize> {
+    pub(super) fn process_next(&mut self, now: Instant) -> Option<Arrived> {
         let entry = self.events.pop()?;
         let flight_index = entry.flight();
         let flight = self.flights.get_mut(flight_index).filter(|flight| flight.entry == entry.number())?; // None: it was cancelled.
         match entry.event() {
             NetworkEvent::RequestArrives => self.request_arrives(now, flight_index),
+            NetworkEvent::FirstToken => {
+                let next = flight.after_first_token();
+                flight.entry = next.map_or(0, |(at, event)| self.events.schedule(at, flight_index, event));
+                return Some(Arrived::FirstToken(flight_index));
+            }
             NetworkEvent::ReplySent => {
-                let arrives_at = now + flight.downlink;
-                flight.entry = self.events.schedule(arrives_at, flight_index, NetworkEvent::ReplyArrives);
+                let (at, event) = flight.after_sent(now);
+                flight.entry = self.events.schedule(at, flight_index, event);
                 self.settle(now, flight_index);
             }
             NetworkEvent::ReplyArrives => {
-                self.jobs[flight.tag.0].flight = None;
+                let (tag, attempt) = (flight.tag, flight.attempt);
+                self.take_flight(tag, attempt);
                 self.settle(now, flight_index);
-                return Some(flight_index);
+                return Some(Arrived::Reply(flight_index));
             }
         }
         None
+    }
+
+    /// Removes an attempt in flight from the records of its job, and returns the index of its flight.
+    #[inline]
+    fn take_flight(&mut self, tag: Tag, attempt: AttemptId) -> usize {
+        let flights = &self.flights;
+        let first = self.jobs[tag.0].flight.take_if(|flight| flights[*flight].attempt == attempt);
+        let flight = first.or_else(|| self.beside.remove(&attempt));
+        flight.expect("invariant: an attempt that ends is in flight for its job")
     }
 
     /// Returns the engine of an attempt, and that engine's names for its job and for the attempt.
@@ -158,14 +188,14 @@ impl<'a, F: Fold> World<'a, F> {
     /// Lets the provider decide on an attempt that reaches it, and schedules the next event of the attempt.
     fn request_arrives(&mut self, now: Instant, flight_index: usize) {
         let flight = &mut self.flights[flight_index];
-        let Flight { attempt, job, target, downlink, call, truth, .. } = *flight;
+        let Flight { attempt, job, target, downlink, announces, call, truth, .. } = *flight;
         let index = usize::from(flight.provider);
         let (config, provider) = (&self.scenario.providers[index], &mut self.providers[index]);
         let faults = provider.faults_at(now, truth);
         let faults = faults.as_ref().unwrap_or(&ActiveFaults::NONE);
         let decision = provider.decide_without_header_limits(now, call, 0, truth, faults);
         flight.unsettled = matches!(decision, Decision::Admitted(_));
-        let (record, next) = (recorded(&decision), next_event(now, &decision, downlink));
+        let (record, next) = (recorded(&decision), next_event(now, &decision, (downlink, announces)));
         flight.result = if goes_via_wire(config, &decision, &faults.response) {
             let limits = provider.header_limits(now, call.account, call.model);
             let report = DecisionReport { decision, limits };
@@ -222,7 +252,7 @@ impl<'a, F: Fold> World<'a, F> {
             "invariant: it has not started: {service:?}"
         );
         service.started_at = Some(at);
-        let next = next_event(at, decision, flight.downlink);
+        let next = next_event(at, decision, (flight.downlink, flight.announces));
         let (ends_at, event) = next.expect("invariant: a call that has started ends");
         flight.entry = self.events.schedule(ends_at, flight_index, event);
     }
@@ -271,7 +301,7 @@ impl<F: Fold> Driver for World<'_, F> {
     fn send(&mut self, now: Instant, &Attempt { id, slot, tag, number, target, job }: &Attempt) {
         let resolved = &self.scenario.targets[target.index()];
         let record = &mut self.jobs[tag.0];
-        debug_assert!(record.flight.is_none(), "invariant: {} has one attempt in flight at most", job.id);
+        let stream = self.scenario.workloads[job.workload.index()].stream;
         let truth = attempt_truth(record.truth, number);
         let (uplink, downlink) =
             self.providers[usize::from(resolved.provider)].network_delays(resolved.model, truth);
@@ -287,12 +317,18 @@ impl<F: Fold> Driver for World<'_, F> {
             provider: resolved.provider,
             call: Call { account: resolved.account, model: resolved.model, max_tokens: job.max_tokens },
             truth,
-            stream: self.scenario.workloads[job.workload.index()].stream,
+            stream,
+            announces: stream && self.announces_first_tokens,
             downlink,
             unsettled: false,
             result: FlightResult::Undecided,
         });
-        record.flight = Some(flight_index);
+        if record.flight.is_none() {
+            record.flight = Some(flight_index);
+        } else {
+            let was_sent = self.beside.insert(id, flight_index).is_some();
+            debug_assert!(!was_sent, "invariant: an attempt is sent once");
+        }
         if uplink == Nanos::ZERO {
             self.request_arrives(now, flight_index);
         } else {
@@ -302,13 +338,8 @@ impl<F: Fold> Driver for World<'_, F> {
     }
 
     fn cancel(&mut self, now: Instant, tag: Tag, attempt: AttemptId) {
-        let flight_index =
-            self.jobs[tag.0].flight.take().expect("invariant: a cancelled attempt is in flight");
+        let flight_index = self.take_flight(tag, attempt);
         let flight = &mut self.flights[flight_index];
-        assert_eq!(
-            flight.attempt, attempt,
-            "invariant: the attempt cancelled is the job's attempt in flight"
-        );
         // The provider charges what it has done so far, and its server slot is free at once.
         let provider = flight.provider;
         if let Some(&service) = flight.take_unsettled() {
@@ -322,13 +353,8 @@ impl<F: Fold> Driver for World<'_, F> {
     }
 
     fn reassign(&mut self, _: Instant, &Handover { attempt, from, to, slot, job }: &Handover) {
-        let flight_index =
-            self.jobs[from.0].flight.take().expect("invariant: a reassigned attempt is in flight");
+        let flight_index = self.take_flight(from, attempt);
         let flight = &mut self.flights[flight_index];
-        assert_eq!(
-            flight.attempt, attempt,
-            "invariant: the attempt reassigned is the job's attempt in flight"
-        );
         (flight.tag, flight.slot, flight.job) = (to, slot, job);
         self.jobs[to.0].flight = Some(flight_index);
     }

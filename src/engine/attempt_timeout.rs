@@ -6,6 +6,7 @@
 
 use super::Engine;
 use super::driver::Driver;
+use super::hedge::SentAttempt;
 use super::jobs::JobState;
 use super::reply::Reply;
 use super::route::Candidate;
@@ -70,6 +71,9 @@ impl Engine {
     #[cold]
     pub(super) fn time_out(&mut self, driver: &mut impl Driver, slot: Slot, attempt: AttemptId) {
         let reply = Reply::failed(self.now, AttemptFailure::Timeout);
+        if self.has_second(slot) {
+            return self.lose_one(driver, slot, attempt, (&reply, true));
+        }
         let active = self.jobs.at(slot);
         let JobState::Sent { attempt: sent, candidate } = active.state else {
             unreachable!("invariant: state == Sent, found {:?} at the end of {attempt:?}", active.state)
@@ -77,10 +81,8 @@ impl Engine {
         assert_eq!(sent, attempt, "invariant: the attempt whose time is over is in flight");
         let elapsed = active.transition(self.now, JobState::Deciding);
         active.failed_attempts += elapsed;
-        let (job, tag) = (active.job.id, active.tag);
-        let (target, outcome, usage) = (candidate.target, reply.outcome, reply.usage);
-        self.end_attempt(slot, (attempt, target), Some(outcome));
-        self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
+        let (tag, sent_at) = (active.tag, active.sent_at);
+        self.end_with_reply(driver, slot, &SentAttempt { attempt, candidate, sent_at }, &reply);
         driver.cancel(self.now, tag, attempt);
         self.cool_down(driver, slot, candidate, attempt, &reply);
         self.retry_or_give_up(driver, slot, reply.class(), candidate);

@@ -58,6 +58,15 @@ impl ConcurrencyLimiter {
         self.max_in_flight.is_some_and(|max| self.in_flight >= max)
     }
 
+    /// Returns `true` if no job queues, and this share of the limit, in thousandths, is free after a further attempt.
+    pub(super) fn has_spare(&self, permille: u32) -> bool {
+        let is_free = |max: u32| {
+            let left = u64::from(max).checked_sub(u64::from(self.in_flight) + 1);
+            left.is_some_and(|left| left * 1_000 >= u64::from(max) * u64::from(permille))
+        };
+        self.queued == 0 && self.max_in_flight.is_none_or(is_free)
+    }
+
     /// Counts an attempt that is sent.
     #[inline]
     pub(super) fn acquire(&mut self) {

@@ -7,7 +7,7 @@ use super::jobs::JobState;
 use super::reply::ReplyClass;
 use super::route::{Candidate, NextAction};
 use crate::event::{EndReason, EventKind, WaitReason};
-use crate::ids::{AttemptId, Slot};
+use crate::ids::{AttemptId, Slot, TargetId};
 use crate::job::Priority;
 
 impl Engine {
@@ -129,9 +129,13 @@ impl Engine {
         if class == ReplyClass::TargetPermanent {
             active.excluded |= candidate.bit();
         }
-        if active.first_byte_sent {
+        let first_byte_sent = active.first_byte_sent;
+        let is_rejected = class == ReplyClass::Permanent
+            || self.hedges.as_ref().is_some_and(|hedges| hedges.is_rejected(slot));
+        let active = self.jobs.at(slot);
+        if first_byte_sent {
             self.give_up(driver, slot, EndReason::Interrupted);
-        } else if class == ReplyClass::Permanent {
+        } else if is_rejected {
             self.give_up(driver, slot, EndReason::Rejected);
         } else if active.attempts >= self.client.retry.attempts {
             self.give_up(driver, slot, EndReason::Attempts);
@@ -151,7 +155,28 @@ impl Engine {
 
     /// Sends an attempt of a job in state `Deciding`, whose cost the quota estimate holds already.
     fn send(&mut self, driver: &mut impl Driver, slot: Slot, candidate: Candidate) {
-        let Candidate { target, step, .. } = candidate;
+        let attempt = self.begin_attempt(slot, candidate.target);
+        if let Some(hedges) = &mut self.hedges {
+            hedges.set_due(self.now, slot, attempt);
+        }
+        let active = self.jobs.at(slot);
+        let (previous_step, is_retry) = (active.step, active.tried & candidate.bit() != 0);
+        active.transition(self.now, JobState::Sent { attempt, candidate });
+        active.sent_at = self.now;
+        active.count_attempt(candidate);
+        let id = active.job.id;
+        if is_retry {
+            self.router.budget.withdraw();
+        }
+        if candidate.step > previous_step {
+            self.log(driver, id, EventKind::FellBack { from: previous_step, to: candidate.step });
+        }
+        self.hand_to_driver(driver, slot, (attempt, candidate));
+    }
+
+    /// Begins an attempt of the job at `slot`: takes a permit, and checks the bounds on what is sent. Returns its id.
+    #[inline]
+    pub(super) fn begin_attempt(&mut self, slot: Slot, target: TargetId) -> AttemptId {
         let attempt = AttemptId(self.next_attempt);
         self.next_attempt += self.attempt_step;
         self.concurrency.acquire();
@@ -167,11 +192,7 @@ impl Engine {
             active.deadline
         );
         assert!(!active.first_byte_sent, "law 16: nothing is sent after the first byte");
-        let (previous_step, is_retry) = (active.step, active.tried & candidate.bit() != 0);
-        active.transition(self.now, JobState::Sent { attempt, candidate });
-        active.sent_at = self.now;
-        active.count_attempt(candidate);
-        let (number, job, tag) = (active.attempts, active.job, active.tag);
+        let job = active.job;
         let cooling = self.router.target(target).cool_down_end(self.now);
         assert!(
             cooling.is_none(),
@@ -187,12 +208,19 @@ impl Engine {
                 job.id
             );
         }
-        if is_retry {
-            self.router.budget.withdraw();
-        }
-        if step > previous_step {
-            self.log(driver, job.id, EventKind::FellBack { from: previous_step, to: step });
-        }
+        attempt
+    }
+
+    /// Passes an attempt that has been counted to the driver.
+    #[inline]
+    pub(super) fn hand_to_driver(
+        &mut self,
+        driver: &mut impl Driver,
+        slot: Slot,
+        (attempt, Candidate { target, step, .. }): (AttemptId, Candidate),
+    ) {
+        let active = self.jobs.at(slot);
+        let (number, job, tag) = (active.attempts, active.job, active.tag);
         self.log(driver, job.id, EventKind::Sent { attempt, target, step, number });
         driver.send(self.now, &Attempt { id: attempt, slot, tag, number, target, job });
     }

@@ -18,6 +18,8 @@ use provider::{Axis, Instant, Usage};
 #[derive(Clone, Debug)]
 pub(super) struct QuotaEstimate {
     axes: Box<[AxisEstimate]>,
+    /// The calls that the target admits at once; `None` if that is not known.
+    slots: Option<u64>,
     /// By axis, the index in `axes`; past the end if the target has no such limit.
     indices: [u8; Axis::ALL.len()],
 }
@@ -42,8 +44,8 @@ pub(super) fn completion_bound(job: &Job) -> u32 {
 }
 
 impl QuotaEstimate {
-    /// Creates an estimate in which every limit begins with [`KnownLimit::used`]. Limits without a window (concurrency) are
-    /// left out.
+    /// Creates an estimate in which every limit begins with [`KnownLimit::used`]. Of a limit without a window
+    /// (concurrency) only the number is kept.
     pub(super) fn new(limits: &[KnownLimit]) -> Self {
         let estimate = |&KnownLimit { axis, limit, window, burst, used }: &KnownLimit| {
             let mut bucket = Bucket::new(limit, window?, burst);
@@ -52,7 +54,8 @@ impl QuotaEstimate {
         };
         let axes: Box<[AxisEstimate]> = limits.iter().filter_map(estimate).collect();
         let index = |axis: Axis| axes.iter().position(|estimate| estimate.axis == axis).unwrap_or(axes.len());
-        Self { indices: Axis::ALL.map(|axis| index(axis) as u8), axes }
+        let slots = limits.iter().find(|limit| limit.window.is_none()).map(|limit| limit.limit);
+        Self { indices: Axis::ALL.map(|axis| index(axis) as u8), slots, axes }
     }
 
     /// Returns the earliest instant at which `cost` fits once `ahead` is charged, on every axis for which `applies` returns
@@ -110,6 +113,21 @@ impl QuotaEstimate {
         }
     }
 
+    /// Returns `true` if this share of every limit, in thousandths, is left after one more attempt with this cost beside those in
+    /// flight; `false` if no limit with a window is known.
+    pub(super) fn has_spare(&self, now: Instant, (cost, in_flight): (&Charge, u32), permille: u32) -> bool {
+        let is_spare = |left: i128, all: u64| left * 1_000 >= i128::from(all) * i128::from(permille);
+        let is_left = |AxisEstimate { axis, bucket }: &AxisEstimate| {
+            let left = i128::from(bucket.remaining(now)) - i128::from(cost.units_on(*axis));
+            left >= 0 && is_spare(left, bucket.capacity())
+        };
+        let is_slot_left = self.slots.is_none_or(|slots| {
+            let left = i128::from(slots) - i128::from(in_flight) - 1;
+            left >= 0 && is_spare(left, slots)
+        });
+        is_slot_left && !self.axes.is_empty() && self.axes.iter().all(is_left)
+    }
+
     /// Returns the remaining share of the limit that has the smallest one after `cost`; negative if `cost` does not fit
     /// now, infinite if no limit is known.
     pub(super) fn room(&self, now: Instant, cost: &Charge) -> f64 {
@@ -145,6 +163,41 @@ impl QuotaEstimate {
         if exceeds {
             let surplus = bucket.remaining(now).saturating_sub(remaining);
             bucket.charge(now, u64::try_from(surplus).unwrap_or(0));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use provider::Nanos;
+
+    proptest! {
+        /// Law: if a share of every limit is spare after a job, jobs that use this share together are admitted directly after it; and if it
+        /// is not, they are not.
+        #[test]
+        fn what_is_spare_can_be_used_after_the_job(
+            limits in prop::collection::vec((1u64..5_000, 0u64..5_000), 1..3),
+            (prompt, max_tokens) in (0u32..3_000, 0u32..3_000),
+            permille in 0u32..=1_000,
+            at in 0u64..100,
+        ) {
+            let known = |(axis, (limit, used)): (Axis, (u64, u64))| {
+                KnownLimit { axis, limit, window: Some(Nanos::from_secs(60)), burst: limit, used: used.min(limit) }
+            };
+            let limits: Vec<_> = [Axis::Tpm, Axis::Rpm].into_iter().zip(limits).map(known).collect();
+            let now = Instant(at * 1_000_000_000);
+            let cost = Charge::new(Usage { prompt_tokens: prompt, completion_tokens: max_tokens, cached_tokens: 0 });
+            let mut estimate = QuotaEstimate::new(&limits);
+            let has_spare = estimate.has_spare(now, (&cost, 0), permille);
+            estimate.reserve(now, &cost);
+            let admits_rest = estimate.axes.iter().all(|AxisEstimate { bucket, .. }| {
+                let rest = (bucket.capacity() * u64::from(permille)).div_ceil(1_000);
+                bucket.remaining(now) >= 0 && bucket.admits(now, rest)
+            });
+            prop_assert_eq!(has_spare, admits_rest);
+            prop_assert!(!QuotaEstimate::new(&[]).has_spare(now, (&cost, 0), 0), "what is not known is not spare");
         }
     }
 }

@@ -4,10 +4,11 @@ use super::Engine;
 use super::cache::NewAnswer;
 use super::coalesce::Coalescer;
 use super::driver::{Answer, Driver, Handover};
+use super::hedge::SentAttempt;
 use super::jobs::JobState;
 use super::reply::Reply;
 use super::route::Candidate;
-use crate::event::{AttemptFailure, AttemptOutcome, EndReason, EventKind, JobEnd, JobOutcome};
+use crate::event::{AttemptFailure, AttemptOutcome, EndReason, EventKind, HedgeUse, JobEnd, JobOutcome};
 use crate::ids::{AttemptId, Slot};
 use provider::{Instant, Nanos};
 
@@ -85,6 +86,7 @@ impl Engine {
     /// quota, or the position in a list.
     #[cold]
     pub(super) fn terminate(&mut self, driver: &mut impl Driver, slot: Slot, reason: EndReason) {
+        self.cancel_second(driver, slot);
         let active = self.jobs.at(slot);
         let (state, id, fingerprint) = (active.state, active.job.id, active.job.fingerprint);
         let priority = active.job.priority;
@@ -92,12 +94,13 @@ impl Engine {
         match state {
             JobState::Sent { attempt, candidate } => {
                 active.failed_attempts += elapsed;
+                let sent = SentAttempt { attempt, candidate, sent_at: active.sent_at };
                 let handed_over =
                     reason == EndReason::Cancelled && self.hand_over(driver, slot, attempt, candidate);
                 if !handed_over {
                     let timeout = AttemptOutcome::Failed(AttemptFailure::Timeout);
                     let outcome = (reason == EndReason::Deadline).then_some(timeout);
-                    self.cancel_attempt(driver, slot, attempt, (candidate, outcome));
+                    self.cancel_attempt(driver, slot, &sent, outcome);
                     if reason == EndReason::Deadline {
                         let reply = Reply::failed(self.now, AttemptFailure::Timeout);
                         self.cool_down(driver, slot, candidate, attempt, &reply);
@@ -125,17 +128,18 @@ impl Engine {
         self.give_up(driver, slot, reason);
     }
 
-    /// Cancels the attempt of a job whose state it no longer is, and releases its permit.
+    /// Cancels an attempt of a job that is no longer in flight by the state of the job, and releases its permit.
     pub(super) fn cancel_attempt(
         &mut self,
         driver: &mut impl Driver,
         slot: Slot,
-        attempt: AttemptId,
-        (candidate, outcome): (Candidate, Option<AttemptOutcome>),
+        sent: &SentAttempt,
+        outcome: Option<AttemptOutcome>,
     ) {
         let active = self.jobs.at(slot);
-        let (id, tag, target) = (active.job.id, active.tag, candidate.target);
-        self.end_attempt(slot, (attempt, target), outcome);
+        let (id, tag) = (active.job.id, active.tag);
+        let (attempt, target) = (sent.attempt, sent.candidate.target);
+        self.end_attempt(sent, outcome);
         self.log(driver, id, EventKind::AttemptCancelled { attempt, target });
         driver.cancel(self.now, tag, attempt);
     }
@@ -160,6 +164,9 @@ impl Engine {
         active.sent_at = sent_at;
         active.count_attempt(candidate);
         self.attempt_timeouts.reassign(attempt, next);
+        if let Some(hedges) = &mut self.hedges {
+            hedges.reassign(attempt, next);
+        }
         let active = self.jobs.at(next);
         let (job, to) = (active.job.id, active.tag);
         self.log(driver, job, EventKind::Promoted { leader, attempt: Some(attempt) });
@@ -190,6 +197,10 @@ impl Engine {
         let is_sent = matches!(active.state, JobState::Sent { .. });
         let elapsed = active.transition(self.now, JobState::Deciding);
         active.failed_attempts += if is_sent { elapsed } else { Nanos::ZERO };
+        if let Some(hedges) = &mut self.hedges {
+            hedges.drop_second(slot);
+        }
+        let active = self.jobs.at(slot);
         let end = active.end(JobOutcome::InFlight);
         self.finish(driver, slot, &end, None);
     }
@@ -209,6 +220,7 @@ impl Engine {
             end.outcome == JobOutcome::Succeeded,
             "invariant: {id} has an answer if and only if it succeeded"
         );
+        let end = &JobEnd { hedge: self.end_hedge(slot, answer), ..*end };
         self.log(driver, id, EventKind::Done(*end));
         self.jobs.remove(slot);
         driver.done(self.now, tag, end, answer);
@@ -217,6 +229,17 @@ impl Engine {
             |timer| !self.jobs.is_current(timer.slot, timer.job),
             |timer| !self.jobs.wakes_at(timer.slot, timer.job, timer.at),
         );
+    }
+
+    /// Returns whether a job that ends with this answer had a hedge.
+    #[inline]
+    fn end_hedge(&mut self, slot: Slot, answer: Option<Answer>) -> HedgeUse {
+        let Some(hedges) = &mut self.hedges else { return HedgeUse::None };
+        let attempt = match answer {
+            Some(Answer::Attempt(attempt)) => Some(attempt),
+            _ => None,
+        };
+        hedges.end(slot, attempt)
     }
 
     fn coalescer(&mut self) -> &mut Coalescer {

@@ -5,6 +5,7 @@ use super::Engine;
 use super::cache::NewAnswer;
 use super::driver::Driver;
 use super::estimate::cost_of;
+use super::hedge::SentAttempt;
 use super::jobs::JobState;
 use crate::event::{EndReason, EventKind};
 use crate::ids::{AttemptId, Slot};
@@ -27,6 +28,8 @@ impl Engine {
         attempt: AttemptId,
     ) {
         self.advance_clock(now);
+        let frees_permit = self.has_second(slot);
+        self.cancel_other(driver, slot, attempt);
         let active = self.jobs.at(slot);
         let JobState::Sent { attempt: sent, candidate } = active.state else {
             unreachable!(
@@ -39,6 +42,9 @@ impl Engine {
         active.first_byte_sent = true;
         let (id, target) = (active.job.id, candidate.target);
         self.log(driver, id, EventKind::FirstByte { attempt, target });
+        if frees_permit {
+            self.run_ready(driver);
+        }
     }
 
     /// Ends the job at `slot` because the budget of its caller does not cover the attempt in flight. The driver has not sent that
@@ -48,19 +54,20 @@ impl Engine {
     /// If `attempt` is not in flight for the job.
     pub fn withdraw(&mut self, driver: &mut impl Driver, now: Instant, slot: Slot, attempt: AttemptId) {
         self.advance_clock(now);
+        assert!(!self.has_second(slot), "invariant: a driver that withdraws attempts does not hedge");
         let active = self.jobs.at(slot);
         let JobState::Sent { attempt: sent, candidate } = active.state else {
             unreachable!("invariant: state == Sent, found {:?} when {attempt:?} is withdrawn", active.state)
         };
         assert_eq!(sent, attempt, "invariant: the attempt that is withdrawn is in flight");
-        let cost = cost_of(&active.job);
+        let (cost, sent_at) = (cost_of(&active.job), active.sent_at);
         let elapsed = active.transition(now, JobState::Deciding);
         active.failed_attempts += elapsed;
         let target = self.router.target(candidate.target);
         target.settle(now, &cost, None);
         target.cancel_probe(attempt);
         self.advance_pace_turns(candidate.target);
-        self.cancel_attempt(driver, slot, attempt, (candidate, None));
+        self.cancel_attempt(driver, slot, &SentAttempt { attempt, candidate, sent_at }, None);
         self.give_up(driver, slot, EndReason::Cancelled);
         self.run_ready(driver);
     }

@@ -4,7 +4,7 @@
 use super::backoff::BackoffState;
 use super::cool_down_queue::Place;
 use super::route::Candidate;
-use crate::event::{JobEnd, JobOutcome, Obstacle};
+use crate::event::{HedgeUse, JobEnd, JobOutcome, Obstacle};
 use crate::ids::{AttemptId, JobId, Slot, Tag, TargetId};
 use crate::job::Job;
 use provider::{Instant, Nanos};
@@ -136,7 +136,7 @@ impl ActiveJob {
     }
 
     /// Returns the end of the job with this outcome. For a job that was served, the caller sets the step, the time of service,
-    /// the first token and `cut`.
+    /// the first token and `cut`; `hedge` is set last.
     pub(super) fn end(&self, outcome: JobOutcome) -> JobEnd {
         JobEnd {
             outcome,
@@ -144,6 +144,7 @@ impl ActiveJob {
             scheduled: self.job.scheduled,
             attempts: self.attempts,
             refused: self.refused,
+            hedge: HedgeUse::None,
             step: None,
             queue: self.queue,
             wait: self.wait,

@@ -10,6 +10,7 @@
 //!   add_answer         another client has an answer         │
 //!   handle_reply       a reply arrives                      │        ┌─▶ Driver::send, cancel, reassign, done, log
 //!   handle_first_byte  an answer begins to reach the caller ├─▶ Engine
+//!   handle_first_token an answer begins to reach the client │
 //!   cancel             the caller goes away                 │        └─▶ poll_timeout(): when handle_timeout is due
 //!   withdraw           an attempt may not be sent           │
 //!   handle_timeout     a timer is due                       │
@@ -26,7 +27,7 @@
 //! | state | meaning | left by |
 //! |---|---|---|
 //! | `Deciding` | its next action is being chosen; never between two inputs | `dispatch`: another state; `finish`: ended |
-//! | `Sent` | an attempt is in flight | `handle_reply`, `time_out`: finished, or `Deciding` again |
+//! | `Sent` | an attempt is in flight, or two if the client hedges | `handle_reply`, `time_out`: finished, or `Deciding` again |
 //! | `Waiting` | until a wake-up: back-off, cool-down or probe | `handle_timeout`: `Deciding` |
 //! | `InPaceQueue` | until its turn at a paced target | `handle_timeout`: `Deciding` |
 //! | `InCoolDownQueue` | until its turn after a cool-down or a probe | `wake`: `Deciding` or `Queued`, if due or too late |
@@ -44,10 +45,11 @@
 //! Invariants (asserted): `now` never decreases. The driver executes actions synchronously in the order emitted; that
 //! order is the event log; the driver cannot re-enter the engine. Every job ends once (law 1), nothing is sent to a target in
 //! cool-down (8), attempts, queue and waits stay within their bounds (14), of identical jobs one is sent at a time
-//! (15), and nothing is sent for a job after its first byte (16) or its cancellation (17).
+//! (15), nothing is sent for a job after its first byte (16) or its cancellation (17), and a job has one attempt in flight, or two of which
+//! one is a hedge (23).
 //!
 //! Policies, one file each: `route` chooses the step, `pick` the target of a step, `blockers` finds what blocks the others, `backoff` draws the wait,
-//! `attempt_timeout` bounds attempts, `budget` bounds retries, `target` holds the pacing and the cool-downs that hold for all
+//! `attempt_timeout` bounds attempts, `hedge` sends second ones, `budget` bounds retries, `target` holds the pacing and the cool-downs that hold for all
 //! jobs, `job_cool_down` those of single jobs, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders
 //! and followers, `concurrency` the concurrency limit and its queue, `adaptive_limit` a limit that adapts itself, `cool_down_queue` the jobs that wait for targets,
 //! `pace_queue` the jobs that wait for the pace, `answer_time` which of them can still be answered in time, `wake` the ends of waits.
@@ -74,6 +76,7 @@ mod fair_queue;
 mod fifo;
 mod finish;
 mod gateway_inputs;
+mod hedge;
 mod job_cool_down;
 mod jobs;
 mod pace_queue;
@@ -103,6 +106,7 @@ use cache::Cache;
 use coalesce::Coalescer;
 use concurrency::ConcurrencyLimiter;
 use cool_down_queue::CoolDownQueues;
+use hedge::{Hedges, SentAttempt};
 use jobs::{ActiveJob, JobSlab, JobState};
 use provider::Instant;
 use reply::{AttemptEnd, ReplyClass};
@@ -123,6 +127,8 @@ pub struct Engine {
     cache: Option<Cache>,
     /// `None` if the client does not coalesce.
     coalescer: Option<Coalescer>,
+    /// `None` if the client does not hedge.
+    hedges: Option<Hedges>,
     /// The id of the next attempt.
     next_attempt: u64,
     /// The difference between the ids of successive attempts.
@@ -150,6 +156,7 @@ impl Engine {
             cool_down_queues: CoolDownQueues::new(),
             cache: client.cache.map(Cache::new),
             coalescer: client.coalesce.then(Coalescer::default),
+            hedges: client.hedge.map(Hedges::new),
             next_attempt: 0,
             attempt_step: 1,
             now: Instant::ZERO,
@@ -162,6 +169,13 @@ impl Engine {
     #[must_use]
     pub fn with_protected_routes(mut self, count: usize) -> Self {
         self.router.protected_routes = count;
+        self
+    }
+
+    /// Returns the engine without hedges, for a driver that has one attempt of a job in flight at a time. It has no job.
+    #[must_use]
+    pub fn without_hedges(mut self) -> Self {
+        self.hedges = None;
         self
     }
 
@@ -186,6 +200,9 @@ impl Engine {
         let deadline = job.deadline.unwrap_or(scheduled + self.client.deadline);
         let slot = self.jobs.insert(ActiveJob::new(job, tag, deadline, now));
         self.router.job_cool_downs.begin(slot);
+        if let Some(hedges) = &mut self.hedges {
+            hedges.begin(slot);
+        }
         let arrived = EventKind::Arrived {
             workload,
             engine,
@@ -229,31 +246,32 @@ impl Engine {
         reply: &Reply,
     ) {
         self.advance_clock(now);
+        let class = reply.class();
+        if self.has_second(slot) {
+            if class != ReplyClass::Served {
+                self.lose_one(driver, slot, attempt, (reply, false));
+                return self.run_ready(driver);
+            }
+            self.cancel_other(driver, slot, attempt);
+        }
         let active = self.jobs.at(slot);
         let JobState::Sent { attempt: sent, candidate } = active.state else {
             unreachable!("invariant: state == Sent, found {:?} at a reply to {attempt:?}", active.state)
         };
         assert_eq!(sent, attempt, "invariant: a reply belongs to the attempt in flight");
         let elapsed = active.transition(now, JobState::Deciding);
-        let (id, cost, target) = (active.job.id, cost_of(&active.job), candidate.target);
-        let (outcome, usage, class) = (reply.outcome, reply.usage, reply.class());
-        self.end_attempt(slot, (attempt, target), Some(outcome));
-        self.log(driver, id, EventKind::Replied { attempt, target, outcome, usage });
-
-        let target_state = self.router.target(target);
-        target_state.settle(now, &cost, (class == ReplyClass::Served).then_some(usage));
-        target_state.update_estimate(now, reply);
-        self.advance_pace_turns(target);
-        let target_state = self.router.target(target);
+        let (sent_at, target) = (active.sent_at, candidate.target);
+        self.end_with_reply(driver, slot, &SentAttempt { attempt, candidate, sent_at }, reply);
+        self.settle(slot, target, reply);
         if class == ReplyClass::Served {
-            target_state.count_success(attempt);
+            self.router.target(target).count_success(attempt);
             let route = self.jobs.at(slot).job.route;
-            self.router.count_answer(route, usage);
+            self.router.count_answer(route, reply.usage);
             self.serve(driver, slot, attempt, elapsed, reply);
         } else {
             let active = self.jobs.at(slot);
             active.failed_attempts += elapsed;
-            active.refused += u8::from(matches!(outcome, AttemptOutcome::Refused { .. }));
+            active.refused += u8::from(reply.is_refusal());
             self.cool_down(driver, slot, candidate, attempt, reply);
             self.retry_or_give_up(driver, slot, class, candidate);
         }
@@ -288,6 +306,9 @@ impl Engine {
             self.terminate(driver, timer.slot, EndReason::Deadline);
         }
         self.run_ready(driver);
+        if self.hedges.is_some() {
+            self.send_hedges(driver);
+        }
     }
 
     /// Ends the run: every job in flight is done as [`crate::event::JobOutcome::InFlight`], in the order of their ids.
@@ -303,24 +324,51 @@ impl Engine {
     #[must_use]
     #[inline]
     pub fn poll_timeout(&self) -> Instant {
-        self.timers.next().min(self.attempt_timeouts.next()).min(self.cool_down_queues.next())
+        let hedge = self.hedges.as_ref().map_or(Instant::MAX, Hedges::next);
+        self.timers.next().min(self.attempt_timeouts.next()).min(self.cool_down_queues.next()).min(hedge)
     }
 
-    /// Frees the permit of an attempt at `target` that is no longer in flight for the job at `slot`, and its share of the bound on
-    /// the time of attempts. `outcome` is `None` if it has no result: it was cancelled, or not sent.
+    /// Frees the permit of an attempt that is no longer in flight for its job, and its share of the bound on the time of attempts.
+    /// `outcome` is `None` if it has no result: it was cancelled, or not sent.
     #[inline]
-    fn end_attempt(
-        &mut self,
-        slot: Slot,
-        (attempt, target): (AttemptId, TargetId),
-        outcome: Option<AttemptOutcome>,
-    ) {
+    fn end_attempt(&mut self, sent: &SentAttempt, outcome: Option<AttemptOutcome>) {
+        let &SentAttempt { attempt, candidate, sent_at } = sent;
         let signal = outcome.map_or(Signal::None, Signal::of);
         self.concurrency.release((attempt, AttemptId(self.next_attempt)), signal);
-        self.attempt_timeouts.forget(|slot, attempt| !self.jobs.has_in_flight(slot, attempt));
-        let took = self.now.since(self.jobs.at(slot).sent_at);
+        let Self { jobs, hedges, attempt_timeouts, .. } = self;
+        match hedges {
+            None => attempt_timeouts.forget(|slot, attempt| !jobs.has_in_flight(slot, attempt)),
+            Some(hedges) => {
+                hedges.forget(|slot, attempt| !jobs.has_in_flight(slot, attempt));
+                let is_second = |slot, attempt| hedges.has_in_flight(slot, attempt);
+                attempt_timeouts
+                    .forget(|slot, attempt| !jobs.has_in_flight(slot, attempt) && !is_second(slot, attempt));
+            }
+        }
+        let took = self.now.since(sent_at);
         let end = outcome.map_or(AttemptEnd::Unknown, |outcome| ReplyClass::of(outcome).attempt_end());
-        self.router.target(target).end_attempt(self.now, took, end);
+        self.router.target(candidate.target).end_attempt(self.now, took, end);
+    }
+
+    /// Ends an attempt of the job at `slot` with its reply, or with the failure that stands for it.
+    #[inline]
+    fn end_with_reply(&mut self, driver: &mut impl Driver, slot: Slot, sent: &SentAttempt, reply: &Reply) {
+        let &SentAttempt { attempt, candidate, .. } = sent;
+        let (job, target) = (self.jobs.at(slot).job.id, candidate.target);
+        let &Reply { outcome, usage, .. } = reply;
+        self.end_attempt(sent, Some(outcome));
+        self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
+    }
+
+    /// Replaces what an attempt of the job at `slot` reserved of the quota estimate by what its reply states.
+    #[inline]
+    fn settle(&mut self, slot: Slot, target: TargetId, reply: &Reply) {
+        let cost = cost_of(&self.jobs.at(slot).job);
+        let served = (reply.class() == ReplyClass::Served).then_some(reply.usage);
+        let target_state = self.router.target(target);
+        target_state.settle(self.now, &cost, served);
+        target_state.update_estimate(self.now, reply);
+        self.advance_pace_turns(target);
     }
 
     fn advance_clock(&mut self, now: Instant) {

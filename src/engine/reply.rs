@@ -181,6 +181,11 @@ impl Reply {
         }
     }
 
+    /// Returns `true` if the attempt was refused.
+    pub(super) const fn is_refusal(&self) -> bool {
+        matches!(self.outcome, AttemptOutcome::Refused { .. })
+    }
+
     /// Classifies the reply for the next action.
     pub(super) const fn class(&self) -> ReplyClass {
         ReplyClass::of(self.outcome)

@@ -70,7 +70,7 @@ pub(super) enum NextAction {
 /// The routes and the state of their targets: everything that route selection reads, apart from the job.
 #[derive(Debug)]
 pub(super) struct Router {
-    routes: Vec<Vec<StepCursor>>,
+    pub(super) routes: Vec<Vec<StepCursor>>,
     /// The number of protected routes, which are the first ones: their last target in use is not ejected.
     pub(super) protected_routes: usize,
     pub(super) targets: Vec<TargetState>,
@@ -82,15 +82,15 @@ pub(super) struct Router {
     pub(super) budget: Budget,
     retry: Retry,
     jitter_key: u64,
-    pick_key: u64,
+    pub(super) pick_key: u64,
     /// By route, the mean completion of its answers.
-    completions: Vec<MeanCompletion>,
+    pub(super) completions: Vec<MeanCompletion>,
 }
 
 /// A step of a route, and the index of the target at which its round robin continues.
 #[derive(Debug)]
-struct StepCursor {
-    step: Step,
+pub(super) struct StepCursor {
+    pub(super) step: Step,
     cursor: usize,
 }
 

@@ -55,14 +55,14 @@ pub(super) struct TargetState {
     /// Refusals by a limit since the last success.
     refusals: u32,
     health: Health,
-    /// The number of interactive jobs that wait for the end of its cool-down.
-    awaited: u32,
+    /// The numbers of jobs that wait for the end of its cool-down, by priority.
+    awaited: [u32; 2],
     /// `None`: failures do not eject it.
     eject: Option<Eject>,
     pace: Pace,
     /// With [`Pace::Gap`]: the earliest instant of the next send.
     next_send: Instant,
-    /// `None` if neither the pace nor any pick reads it.
+    /// `None` if neither the pace, nor hedges, nor any pick read it.
     estimate: Option<QuotaEstimate>,
     /// How cached prompt tokens count against its limits, according to its documentation.
     counting: TokenCounting,
@@ -92,12 +92,13 @@ impl TargetState {
         let has_pick =
             |pick| scenario.routes.iter().flat_map(|route| &route.steps).any(|step| step.pick == pick);
         let (has_latency, has_most_room) = (has_pick(Pick::Fastest), has_pick(Pick::MostRoom));
-        let has_estimate = has_most_room || matches!(client.pace, Pace::Requests | Pace::Tokens);
+        let has_estimate =
+            has_most_room || client.hedge.is_some() || matches!(client.pace, Pace::Requests | Pace::Tokens);
         let target = |target: &crate::scenario::Target| Self {
             cool_down_until: Instant::ZERO,
             cool_down_cause: (RefusalCause::Other, None),
             refusals: 0,
-            awaited: 0,
+            awaited: [0; 2],
             health: Health::InUse { failures: 0 },
             eject: client.eject,
             pace: client.pace,
@@ -125,21 +126,34 @@ impl TargetState {
 
     /// Counts a job that begins to wait for the end of the cool-down.
     pub(super) fn begin_await(&mut self, priority: Priority) {
-        self.awaited += u32::from(priority == Priority::Interactive);
+        self.awaited[priority as usize] += 1;
     }
 
     /// Counts a job that waits no longer.
     pub(super) fn end_await(&mut self, priority: Priority) {
-        let counted = u32::from(priority == Priority::Interactive);
-        assert!(self.awaited >= counted, "invariant: a job that waits no longer was counted");
-        self.awaited -= counted;
+        let awaited = &mut self.awaited[priority as usize];
+        assert!(*awaited > 0, "invariant: a job that waits no longer was counted");
+        *awaited -= 1;
     }
 
     /// Returns `true` if a job of this priority may not be sent, because one of a higher priority waits for the end of the
     /// cool-down.
     #[inline]
     pub(super) fn yields(&self, priority: Priority) -> bool {
-        priority == Priority::Batch && self.awaited > 0
+        priority == Priority::Batch && self.awaited[Priority::Interactive as usize] > 0
+    }
+
+    /// Returns `true` if a job waits for the end of its cool-down.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.awaited != [0; 2]
+    }
+
+    /// Returns `true` if this share of each of its limits, in thousandths, is left after a job of this cost; `false` if no limit with a
+    /// window is known.
+    pub(super) fn has_spare(&self, now: Instant, cost: &Charge, permille: u32) -> bool {
+        self.estimate
+            .as_ref()
+            .is_some_and(|estimate| estimate.has_spare(now, (cost, self.in_flight), permille))
     }
 
     /// Returns the health, the cool-down and the counts of the target at `now`.
@@ -397,7 +411,7 @@ mod tests {
             cool_down_until: Instant::ZERO,
             cool_down_cause: (RefusalCause::Other, None),
             refusals: 0,
-            awaited: 0,
+            awaited: [0; 2],
             health: Health::InUse { failures: 0 },
             eject: Some(EJECT),
             pace: Pace::Off,

@@ -265,6 +265,15 @@ impl Gateway {
         vec![format!("budgets in USD do not count usage at targets without a `price`: {}", names.join(", "))]
     }
 
+    /// Returns what the gateway does not use of its client, for the operator: it does not hedge.
+    #[must_use]
+    pub fn client_note(&self) -> Option<String> {
+        let hedges = self.scenario.default_client().hedge.is_some();
+        hedges.then(|| {
+            "the gateway does not hedge: `client.hedge` is for simulated and live runs only".to_owned()
+        })
+    }
+
     /// Returns the targets of a scenario that this gateway has too, each with its id here.
     fn known_targets(&self, scenario: &Scenario) -> Vec<(TargetId, TargetId)> {
         let here = |id: TargetId| {

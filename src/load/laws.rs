@@ -51,6 +51,7 @@ pub(super) fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> 
             processes: 1,
             like: None,
             attempt_timeout: None,
+            hedge: None,
             cool_down: Default::default(),
             eject: None,
             deadline: Nanos::SECOND,

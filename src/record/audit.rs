@@ -3,12 +3,14 @@
 //! The fold checks laws 1 (jobs end once), 2 (attempts end once), 3 (causes before effects), 4 (time never goes
 //! back), 8 (no attempt before a cool-down ends), 9 (reservations are settled once), 14 (attempts, queue and waiting
 //! stay within their bounds), 15 (a follower ends with its leader or is promoted), 16 (no attempt after the first
-//! byte of an answer) and 21 (tasks end once, after their calls). It keeps jobs and attempts only while they are in flight. Ids only rise, so an id that is not kept is
+//! byte of an answer), 21 (tasks end once, after their calls) and 23 (one attempt in flight, or two with a hedge). It keeps
+//! jobs and attempts only while they are in flight. Ids only rise, so an id that is not kept is
 //! either new or that of a job or an attempt that has ended.
 
 use super::Fold;
 use super::coalescing::CoalescingAudit;
 use super::engine_audit::EngineAudit;
+use super::hedge_audit::HedgeAudit;
 use super::law_violation::Violation;
 use super::task_audit::TaskAudit;
 use crate::event::{AttemptFailure, AttemptOutcome, Event, EventKind, JobEnd, JobOutcome, ProviderDecision};
@@ -34,6 +36,7 @@ pub struct Audit {
     next_job: u64,
     jobs: FxHashMap<JobId, TrackedJob>,
     coalescing: CoalescingAudit,
+    hedging: HedgeAudit,
     tasks: TaskAudit,
     attempts: FxHashMap<AttemptId, TrackedAttempt>,
     violations: Vec<Violation>,
@@ -94,6 +97,7 @@ impl Audit {
             next_job: 0,
             jobs: FxHashMap::default(),
             coalescing: CoalescingAudit::default(),
+            hedging: HedgeAudit::default(),
             tasks: TaskAudit::new(scenario, slack),
             attempts: FxHashMap::default(),
             violations: Vec::new(),
@@ -156,16 +160,15 @@ impl Audit {
         self.check(scheduled <= event.at, 3, event, "the job arrives before its schedule");
         // A job that arrives after its deadline ends at once.
         let ends_by = deadline.unwrap_or(scheduled + default_deadline).max(event.at) + self.slack;
-        let (served, needs_no_attempt, first_byte) = (false, false, false);
         let tracked = TrackedJob {
             engine,
             scheduled,
             ends_by,
             sent: 0,
             in_flight: 0,
-            served,
-            needs_no_attempt,
-            first_byte,
+            served: false,
+            needs_no_attempt: false,
+            first_byte: false,
         };
         self.jobs.insert(event.job, tracked);
     }
@@ -353,6 +356,9 @@ impl Fold for Audit {
         if let Some(what) = self.coalescing.event(event) {
             self.violation(15, Some(event), what);
         }
+        if let Some(what) = self.hedging.event(event) {
+            self.violation(23, Some(event), what);
+        }
         if let Some(what) = self.tasks.event(event) {
             self.violation(21, Some(event), what);
         }
@@ -374,9 +380,7 @@ impl Fold for Audit {
             EventKind::Replied { attempt, target, outcome, .. } => {
                 self.ended(event, attempt, target, Some(outcome));
             }
-            EventKind::AttemptCancelled { attempt, target } => {
-                self.ended(event, attempt, target, None);
-            }
+            EventKind::AttemptCancelled { attempt, target } => self.ended(event, attempt, target, None),
             EventKind::CoolDownBegan { target, until, .. } => {
                 if let Some(engine) = self.engine_of(event.job) {
                     engine.cool_down(target, until);
@@ -390,7 +394,7 @@ impl Fold for Audit {
             }
             EventKind::Promoted { leader, attempt } => self.promoted(event, leader, attempt),
             EventKind::Done(ref end) => self.done(event, end),
-            EventKind::FellBack { .. } | EventKind::Task(_) => {}
+            EventKind::Hedged { .. } | EventKind::FellBack { .. } | EventKind::Task(_) => {}
         }
     }
 }

@@ -120,6 +120,7 @@ impl CoalescingAudit {
             EventKind::Queued { .. }
             | EventKind::FirstByte { .. }
             | EventKind::Waiting { .. }
+            | EventKind::Hedged { .. }
             | EventKind::Sent { .. }
             | EventKind::FellBack { .. } => follows.then_some("a follower continues on its own"),
             _ => None,

@@ -3,7 +3,7 @@
 
 use serde_json::{Number, Value};
 
-use super::summary::{Jobs, Quantiles, SCHEMA, Summary, Workload};
+use super::summary::{HedgeCounts, Jobs, Quantiles, SCHEMA, Summary, Workload};
 
 /// The shortest time bucket that a result may have, in seconds.
 const MIN_BUCKET_S: f64 = 1e-3;
@@ -50,7 +50,16 @@ impl Summary {
         (amounts.into_iter())
             .find_map(|(name, value, max)| outside(name, value, max))
             .or_else(|| self.wrong_total())
+            .or_else(|| self.wrong_hedges())
             .or_else(|| quantiles.into_iter().chain(workloads).find_map(|(name, it)| it.inconsistency(name)))
+    }
+
+    /// Returns a sentence on hedges that cannot be; `None` if they can.
+    fn wrong_hedges(&self) -> Option<String> {
+        let HedgeCounts { sent, won } = self.attempts.hedges?;
+        let total = self.attempts.total;
+        (won > sent || sent > total)
+            .then(|| format!("attempts.hedges has {won} of {sent} hedges that won, among {total} attempts"))
     }
 
     /// Returns a sentence on the first total that is not the sum of its parts; `None` if there is none.

@@ -1,6 +1,7 @@
 //! The counters of a recorder: per workload, per target, and of failures.
 
 use super::batch_result::BatchProgress;
+use super::hedge_result::HedgeCounts;
 use super::histogram::Histogram;
 use super::names::{AXES, REASONS, REFUSALS};
 use super::tasks::TaskCounts;
@@ -29,6 +30,8 @@ pub(super) struct WorkloadCounts {
     pub(super) attempts: u64,
     /// Of those, attempts whose reply was a refusal.
     pub(super) refused: u64,
+    /// The hedges among the attempts.
+    pub(super) hedges: HedgeCounts,
     /// The time of succeeded jobs in the queue and in waits, summed in nanoseconds.
     pub(super) waited: u128,
     /// By target, usage as the provider settles it; zero if the stream contains no decisions of the provider.
@@ -141,6 +144,7 @@ impl WorkloadCounts {
             in_flight: 0,
             attempts: 0,
             refused: 0,
+            hedges: HedgeCounts::default(),
             waited: 0,
             settled: vec![UsageSum::default(); targets],
             batch: BatchProgress::of(workload, duration),

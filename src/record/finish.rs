@@ -181,7 +181,8 @@ impl Recorder {
                 *limited_by.entry(name).or_default() += count;
             }
         }
-        Attempts { total, ok, limited, failed, in_flight, limited_by, failed_by: self.failed_by() }
+        let hedges = self.hedges();
+        Attempts { total, ok, limited, failed, in_flight, hedges, limited_by, failed_by: self.failed_by() }
     }
 
     /// Returns the attempts that were not admitted and that no limit could have admitted at another time.

@@ -249,6 +249,7 @@ impl Recorder {
         let workload = &mut self.workloads[end.workload.index()];
         workload.attempts += u64::from(end.attempts);
         workload.refused += u64::from(end.refused);
+        workload.hedges.done(end.hedge);
         if let Some(batch) = &mut workload.batch {
             batch.done(at, end);
         }
@@ -360,6 +361,7 @@ impl Fold for Recorder {
             | EventKind::Queued { .. }
             | EventKind::Waiting { .. }
             | EventKind::FirstByte { .. }
+            | EventKind::Hedged { .. }
             | EventKind::FellBack { .. } => {}
         }
     }

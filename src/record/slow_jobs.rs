@@ -60,6 +60,7 @@ enum Kind {
     Arrived,
     Queued(u32),
     Waiting { until: Instant, why: WaitReason, may_extend: bool },
+    Hedged,
     Sent(TargetId, u8),
     Replied(TargetId, AttemptOutcome),
     Abandoned(TargetId),
@@ -134,6 +135,7 @@ impl Fold for SlowJobs {
             EventKind::Waiting { until, obstacle, may_extend } => {
                 Kind::Waiting { until, why: obstacle.why, may_extend }
             }
+            EventKind::Hedged { .. } => Kind::Hedged,
             EventKind::Sent { target, number, .. } => Kind::Sent(target, number),
             EventKind::Replied { target, outcome, .. } => Kind::Replied(target, outcome),
             EventKind::AttemptCancelled { target, .. } => Kind::Abandoned(target),
@@ -229,6 +231,7 @@ impl Kind {
             Self::Waiting { until, why, may_extend } => {
                 TraceEventKind::Waiting { until_s: seconds(until.since(scheduled)), why, may_extend }
             }
+            Self::Hedged => TraceEventKind::Hedged,
             Self::Sent(target, attempt) => TraceEventKind::Sent { target: name(target), attempt },
             Self::Replied(target, outcome) => match outcome {
                 AttemptOutcome::Ok => TraceEventKind::Served { target: name(target) },

@@ -11,6 +11,7 @@ use super::consistency;
 use super::delays::Delays;
 use super::endpoint::EndpointResult;
 use super::findings::{self, Finding};
+pub(super) use super::hedge_result::HedgeCounts;
 use super::rule_result::RuleResult;
 use super::series::Series;
 pub use super::target_result::{Limit, Target};
@@ -253,6 +254,9 @@ pub struct Attempts {
     pub failed: u64,
     /// Without a reply when the run ended.
     pub in_flight: u64,
+    /// Of the total, the hedges; `None` if no client hedges, and in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedges: Option<HedgeCounts>,
     /// The limited, by axis, or by cause if the reply named no axis.
     pub limited_by: Counts,
     /// The failed, by failure: `status_503`, `connection`, `timeout`, `garbage`; `abandoned` if the client cancelled them;

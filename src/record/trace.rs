@@ -59,6 +59,8 @@ pub enum TraceEventKind {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         may_extend: bool,
     },
+    /// Its attempt has not answered for long: the attempt that is sent next is a hedge beside it.
+    Hedged,
     /// An attempt was sent.
     Sent {
         /// `provider/account/model`.

@@ -3,6 +3,7 @@
 use super::batch_result::{BatchProgress, BatchResult};
 use super::counts::WorkloadCounts;
 use super::cut_answers::CutBound;
+use super::hedge_result::HedgeCounts;
 use super::recorder::Recorder;
 use super::summary::Quantiles;
 use super::tasks::Tasks;
@@ -34,6 +35,9 @@ pub struct Workload {
     /// Of those, attempts whose reply was a refusal, as the client reads it.
     #[serde(default)]
     pub refused: u64,
+    /// The hedges among the attempts; `None` if its client does not hedge, and in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedges: Option<HedgeCounts>,
     /// What the providers charged for its jobs, in USD; `None` if that is not known by workload: over HTTP without the reports of mocks, and
     /// in a result of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +77,7 @@ impl Recorder {
             cut: counts.cut,
             attempts: counts.attempts,
             refused: counts.refused,
+            hedges: self.hedges_of(workload.client, counts),
             cost_usd: self.cost_of(counts).map(|usd| rounded(usd, 6)),
             max_tokens: workload.max_tokens,
             cut_bound: CutBound::of(&self.scenario, workload),

@@ -5,8 +5,8 @@ use crate::formatting::{
     RunTime, count, duration, moment, number, percent, plural, quantity, quantity_beside, share_of, usd,
 };
 use crate::record::{
-    BatchResult, CeilingAxis, Counts, DelayEffect, Difference, Limit, Mode, NotJudged, Quantiles, RuleResult,
-    Summary, Target,
+    BatchResult, CeilingAxis, Counts, DelayEffect, Difference, HedgeCounts, Limit, Mode, NotJudged,
+    Quantiles, RuleResult, Summary, Target,
 };
 use crate::scenario::Family;
 use provider::{Axis, units};
@@ -283,6 +283,17 @@ pub(super) fn traffic(target: &Target) -> String {
 /// Returns the name of what was sent: attempts at targets, or requests to an endpoint.
 pub(super) fn sent(summary: &Summary) -> &'static str {
     if summary.endpoint.is_some() { "requests" } else { "attempts" }
+}
+
+/// Describes the hedges of a run; `None` if no client hedges.
+pub(super) fn hedges(summary: &Summary) -> Option<String> {
+    let HedgeCounts { sent, won } = summary.attempts.hedges?;
+    let text = format!("{} beside an attempt without an answer", count(sent));
+    Some(if sent == 0 {
+        text
+    } else {
+        format!("{text}, {} of them answered first (the slower of two is abandoned)", count(won))
+    })
 }
 
 /// Describes the tokens charged and their cost, over the whole run.

@@ -135,6 +135,7 @@ fn jobs(summary: &Summary) -> Markup {
     }
     let content = html! {
         (table(&["", "count", "share"], 1, &rows))
+        @if let Some(hedges) = facts::hedges(summary) { p.note { "Hedges: " (hedges) "." } }
         @for (name, list) in facts::failures(summary) { p.note { (name) ": " (text(&list)) } }
     };
     section("Outcomes", &content)

@@ -70,6 +70,7 @@ fn sentence(kind: &TraceEventKind) -> String {
             let least = if *may_extend { "at least " } else { "" };
             format!("{why} until {least}{} s", number(*until_s))
         }
+        TraceEventKind::Hedged => "has no answer yet and is hedged".to_owned(),
         TraceEventKind::Sent { target, attempt } => format!("attempt {attempt} is sent to {target}"),
         TraceEventKind::Served { target } => format!("served by {target}"),
         TraceEventKind::Limited { target, by } => format!("refused by {target} ({by})"),

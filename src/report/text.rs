@@ -76,6 +76,9 @@ impl RunReport {
             text.push_str(&format!(" · {} {what}", count(number)));
         }
         self.value(facts::sent(summary), &text);
+        if let Some(hedges) = facts::hedges(summary) {
+            self.value("hedges", &hedges);
+        }
         for (name, list) in facts::failures(summary) {
             self.value("", &format!("{name}: {list}"));
         }

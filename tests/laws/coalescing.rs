@@ -23,7 +23,7 @@ pub(super) struct IdenticalJobs {
     /// The workload, the engine and the fingerprint of each job in flight.
     jobs: BTreeMap<JobId, (WorkloadId, EngineId, u64)>,
     /// The job that has an attempt in flight, by its engine and fingerprint.
-    sender: BTreeMap<(EngineId, u64), JobId>,
+    sender: BTreeMap<(EngineId, u64), (JobId, u8)>,
     pub(super) violations: Vec<String>,
 }
 
@@ -40,8 +40,10 @@ impl IdenticalJobs {
 
     fn record_attempt(&mut self, event: &Event) {
         let (workload, engine, fingerprint) = self.jobs[&event.job];
-        let other = self.sender.insert((engine, fingerprint), event.job);
-        if let Some(other) = other.filter(|_| self.coalesces[workload.index()]) {
+        let (sender, attempts) = self.sender.entry((engine, fingerprint)).or_insert((event.job, 0));
+        let other = std::mem::replace(sender, event.job);
+        *attempts += 1;
+        if other != event.job && self.coalesces[workload.index()] {
             self.violations
                 .push(format!("law 15: {other} is identical and has an attempt in flight: {event:?}"));
         }
@@ -61,7 +63,12 @@ impl Fold for IdenticalJobs {
             EventKind::Sent { .. } => self.record_attempt(event),
             EventKind::Replied { .. } | EventKind::AttemptCancelled { .. } => {
                 let (_, engine, fingerprint) = self.jobs[&event.job];
-                self.sender.remove(&(engine, fingerprint));
+                if let Some((_, attempts)) = self.sender.get_mut(&(engine, fingerprint)) {
+                    *attempts -= 1;
+                    if *attempts == 0 {
+                        self.sender.remove(&(engine, fingerprint));
+                    }
+                }
             }
             EventKind::Done(_) => {
                 self.jobs.remove(&event.job);

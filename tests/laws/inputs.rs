@@ -1,10 +1,11 @@
-//! The engine's inputs in any order: random sequences of `submit`, `handle_reply`, `handle_first_byte`,
+//! The engine's inputs in any order: random sequences of `submit`, `handle_reply`, `handle_first_byte`, `handle_first_token`,
 //! `cancel`, `withdraw` and `handle_timeout` against a driver that keeps a simple model of every job and attempt (`model`).
 //!
 //! The model checks that a job ends once, that an attempt ends once (by a reply or by a cancellation), that nothing is
 //! sent after the first byte (law 16), after a cancellation (17) or beside an identical job (15), and that every answer
 //! has a source. The audit checks its laws on the events as well, with a provider that admits every attempt.
 
+mod hedging;
 mod model;
 mod priority;
 
@@ -23,7 +24,7 @@ use quotalab::scenario::{CoolDown, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The `client` map of each scenario that a tape may choose.
-const CLIENTS: [&str; 10] = [
+const CLIENTS: [&str; 13] = [
     "{ deadline: 10s, join: true, retry: { attempts: 3 } }",
     "{ deadline: 10s, join: true, concurrency: 1, queue: 2, retry: { attempts: 2 } }",
     "{ deadline: 5s, concurrency: 2, queue: 100, pace: { gap: 300ms } }",
@@ -34,6 +35,9 @@ const CLIENTS: [&str; 10] = [
     "{ deadline: 20s, fair: requests, pace: { gap: 400ms }, concurrency: 2, queue: 3 }",
     "{ deadline: 20s, fair: tokens, concurrency: 1, queue: 2 }",
     "{ deadline: 30s, concurrency: 1, queue: 6, retry: { attempts: 9, backoff: { base: 100ms, cap: 200ms } } }",
+    "{ deadline: 10s, hedge: { after: 100ms, spare: 0% }, retry: { attempts: 4 }, attempt_timeout: 2s }",
+    "{ deadline: 10s, join: true, hedge: { after: 1ms }, concurrency: { initial: 4, max: 9 }, queue: 3, eject: { after: 1, for: 2s } }",
+    "{ deadline: 10s, hedge: { after: 700ms, spare: 10% }, concurrency: 3, pace: requests, cool_down: per_job }",
 ];
 
 fn scenario(client: &str) -> Scenario {
@@ -41,7 +45,7 @@ fn scenario(client: &str) -> Scenario {
         "
 name: inputs
 duration: 1m
-providers: {{ p: {{ models: {{ a: {{ limits: {{ rpm: 120 }} }}, b: {{}} }} }} }}
+providers: {{ p: {{ models: {{ a: {{ limits: {{ rpm: 120 }} }}, b: {{ limits: {{ rpm: 600 }} }} }} }} }}
 routes: {{ r: [{{ of: [p/default/a] }}, {{ of: [p/default/b] }}] }}
 client: {client}
 workload: [{{ name: w, route: r, arrivals: {{ constant: 1/s }}, prompt: 100, completion: 50 }}]
@@ -71,6 +75,7 @@ impl Harness {
             attempts: BTreeMap::new(),
             served: None,
             folds: (Audit::new(&scenario, slack), SeenVariants::default()),
+            hedge: None,
             violations: Vec::new(),
         };
         Self { engine: Engine::new(&scenario), model, late }
@@ -83,14 +88,14 @@ impl Harness {
     fn submit_as(&mut self, priority: Priority, fingerprint: u64, deadline: Option<Nanos>) -> Tag {
         let number = self.model.jobs.len();
         let (id, now) = (JobId(number as u64), self.model.now);
-        let (slot, attempt, end) = (None, None, None);
+        let (slot, attempts, end) = (None, Vec::new(), None);
         self.model.jobs.push(JobModel {
             id,
             priority,
             waits: None,
             fingerprint,
             slot,
-            attempt,
+            attempts,
             first_byte_received: false,
             cancelled: false,
             end,
@@ -144,6 +149,16 @@ impl Harness {
             let now = self.model.now;
             self.engine.handle_first_byte(&mut self.model, now, slot, attempt);
         }
+    }
+
+    fn first_token(&mut self, attempt: AttemptId) {
+        let (now, slot) = (self.model.now, self.model.attempts[&attempt].slot);
+        self.engine.handle_first_token(&mut self.model, now, slot, attempt);
+    }
+
+    /// Returns `true` if the attempt is the only one in flight of its job.
+    fn is_alone(&self, attempt: AttemptId) -> bool {
+        self.model.jobs[self.model.attempts[&attempt].tag.0].attempts == [attempt]
     }
 
     fn cancel(&mut self, tag: Tag) {
@@ -235,6 +250,7 @@ pub(super) fn play(tape: &[u32]) -> (BTreeSet<String>, Vec<String>) {
                 harness.submit_as(priority, (which % 4) as u64, deadline.map(Nanos::from_millis));
             }
             (4 | 5, Some(attempt)) => harness.reply(attempt, OUTCOMES[kind % OUTCOMES.len()]),
+            (6, Some(attempt)) if kind % 3 == 0 => harness.first_token(attempt),
             (6, Some(attempt)) => harness.first_byte(attempt),
             (7, _) => {
                 let jobs = harness.in_flight();
@@ -243,7 +259,8 @@ pub(super) fn play(tape: &[u32]) -> (BTreeSet<String>, Vec<String>) {
                 }
             }
             (8, _) => harness.advance(Nanos::from_millis([1, 100, 700, 3_000][amount % 4])),
-            (9, Some(attempt)) if kind % 3 == 0 => harness.withdraw(attempt),
+            // Only a client that does not hedge withdraws attempts.
+            (9, Some(attempt)) if kind % 3 == 0 && harness.is_alone(attempt) => harness.withdraw(attempt),
             _ => harness.handle_timeout(),
         }
     }
@@ -266,7 +283,7 @@ impl Harness {
     }
 
     fn attempt(&self, tag: Tag) -> AttemptId {
-        self.model.jobs[tag.0].attempt.expect("an attempt is in flight")
+        *self.model.jobs[tag.0].attempts.first().expect("an attempt is in flight")
     }
 
     #[track_caller]

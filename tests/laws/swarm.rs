@@ -298,12 +298,19 @@ fn client(tape: &mut Tape<'_>) -> String {
         "{ from: headers }",
     ]);
     let fair = tape.pick(&["off", "off", "requests", "tokens"]);
+    let hedge = tape.pick(&[
+        "off",
+        "{ after: 300ms, spare: 0% }",
+        "{ after: 5ms }",
+        "{ after: 2s, spare: 20% }",
+        "off",
+    ]);
     let like = tape.pick(&["", "", "", "like: article, ", "like: openai-python, ", "like: litellm, "]);
     format!(
         "{{ {like}deadline: {deadline}, retry: {{ attempts: {attempts}, backoff: {{ {backoff}, jitter: {jitter} }}, \
          obey_retry_after: {obey}, stated_wait: {stated_wait}, budget: {budget} }}, cool_down: {cool_down}, \
          concurrency: {concurrency}, queue: {queue}, pace: {pace}, cache: {cache}, join: {join}, estimate: {estimate}, \
-         attempt_timeout: {attempt_timeout}, eject: {eject}, fair: {fair} }}"
+         attempt_timeout: {attempt_timeout}, eject: {eject}, fair: {fair}, hedge: {hedge} }}"
     )
 }
 

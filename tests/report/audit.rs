@@ -3,8 +3,8 @@
 use super::scenario::scenario;
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::event::{
-    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, ProviderDecision,
-    RefusalCause, WaitReason,
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, HedgeUse, JobEnd, JobOutcome,
+    ProviderDecision, RefusalCause, WaitReason,
 };
 use quotalab::ids::{AttemptId, JobId, TargetId, WorkloadId};
 use quotalab::record::{Audit, Fold};
@@ -296,4 +296,43 @@ fn law_16_an_attempt_after_the_first_byte() {
     assert_eq!(violated(&interrupted), NONE);
     interrupted.insert(6, (2, 0, sent(1, 2)));
     assert!(violated(&interrupted).contains(&16));
+}
+
+#[test]
+fn law_23_two_attempts_in_flight_without_a_hedge_beside_each_other() {
+    let (hedged, cancelled) = (
+        EventKind::Hedged { attempt: AttemptId(1), beside: ATTEMPT },
+        EventKind::AttemptCancelled { attempt: AttemptId(1), target: TARGET },
+    );
+    let second = |hedges: &[EventKind], hedge| {
+        let mut lines = valid();
+        let end = EventKind::Done(JobEnd {
+            attempts: 2,
+            hedge,
+            service: Nanos::from_secs(2),
+            ..super::job_end(JobOutcome::Succeeded, Instant::ZERO)
+        });
+        lines.splice(5.., [(2, 0, cancelled), (2, 0, end)]);
+        lines.splice(3..3, hedges.iter().copied().chain([sent(1, 2)]).map(|kind| (0, 0, kind)));
+        violated(&lines)
+    };
+    assert_eq!(second(&[], HedgeUse::None), [23], "the second attempt is not a hedge");
+    assert_eq!(second(&[hedged], HedgeUse::Sent), [23], "it goes to the same target");
+    assert_eq!(second(&[hedged, hedged], HedgeUse::Sent), [23, 23], "the job has two hedges");
+    assert_eq!(second(&[hedged], HedgeUse::None), [23, 23], "the end states that there was none");
+    let won = EventKind::Done(JobEnd { hedge: HedgeUse::Won, ..end_of(valid()[5]) });
+    assert_eq!(violated(&with(5, &[(2, 0, won)])), [23], "no hedge was sent");
+    assert_eq!(
+        violated(&with(1, &[(0, 0, hedged), (0, 0, sent(0, 1))])),
+        [23, 23],
+        "it is beside no attempt"
+    );
+}
+
+/// Returns how the job of a line ends.
+fn end_of((_, _, kind): Line) -> JobEnd {
+    match kind {
+        EventKind::Done(end) => end,
+        _ => panic!("the line ends no job: {kind:?}"),
+    }
 }

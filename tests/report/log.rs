@@ -4,7 +4,7 @@ use super::launch_scenario;
 use super::toy_model::{RunConditions, simulate};
 use provider::{Axis, Instant, Nanos, Usage};
 use quotalab::event::{
-    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, JobEnd, JobOutcome, Obstacle,
+    AttemptFailure, AttemptOutcome, EndReason, Event, EventKind, HedgeUse, JobEnd, JobOutcome, Obstacle,
     ProviderDecision, RefusalCause, WaitReason,
 };
 use quotalab::ids::{AttemptId, EngineId, JobId, TargetId, WorkloadId};
@@ -86,6 +86,7 @@ fn attempt_lines() -> Vec<(EventKind, &'static str)> {
             EventKind::CoolDownBegan { target: TARGET, until: Instant(99), cause: RefusalCause::ShortLimit },
             r#""cooled_down","target":1,"until_ns":99,"cause":"minute_limit""#,
         ),
+        (EventKind::Hedged { attempt: AttemptId(4), beside: ATTEMPT }, r#""hedged","attempt":4,"beside":3"#),
         (EventKind::FirstByte { attempt: ATTEMPT, target: TARGET }, r#""first_byte","attempt":3,"target":1"#),
     ]
 }
@@ -113,6 +114,11 @@ fn job_lines() -> Vec<(EventKind, &'static str)> {
         (
             EventKind::Done(JobEnd { cut: true, ..end(JobOutcome::Succeeded) }),
             r#""done","verdict":"succeeded","attempts":2,"step":1,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4,"first_token_ns":5,"cut":true"#,
+        ),
+        (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
+        (
+            EventKind::Done(JobEnd { hedge: HedgeUse::Won, ..end(JobOutcome::Succeeded) }),
+            r#""done","verdict":"succeeded","attempts":2,"hedge":"won","step":1,"queue_ns":1,"wait_ns":2,"service_ns":3,"lost_ns":4,"first_token_ns":5"#,
         ),
         (arrived(None), r#""arrived","class":0,"scheduled_ns":8,"prompt_tokens":7"#),
         (

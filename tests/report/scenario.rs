@@ -35,6 +35,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
             processes: 1,
             like: None,
             attempt_timeout: None,
+            hedge: None,
             cool_down: Default::default(),
             eject: None,
             deadline: Nanos::from_secs(30),

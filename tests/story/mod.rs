@@ -22,6 +22,7 @@ mod ejection;
 mod fairness;
 mod fallback;
 mod headroom;
+mod hedging;
 mod incident_refusals;
 mod length;
 mod limit_windows;
@@ -128,6 +129,7 @@ impl Story {
             EventKind::CoolDownBegan { target, until, cause } => {
                 format!("{} cools down until {until} ({})", name(target), cause.name())
             }
+            EventKind::Hedged { .. } => "hedged".into(),
             EventKind::FellBack { from, to } => format!("falls back from step {from} to {to}"),
             EventKind::CacheHit => "served from the cache".into(),
             EventKind::Coalesced { leader } => format!("follows {leader}"),

@@ -7,7 +7,7 @@ use super::statements::Statement;
 use crate::drive::clock::Clock;
 use crate::drive::connections::{local_failure, max_connections};
 use crate::drive::https::{self, HttpsClient};
-use crate::drive::live::Waiting;
+use crate::drive::live::{FirstToken, Waiting};
 use crate::drive::reply_reader::ReplyReader;
 use crate::drive::request_body::RequestBody;
 use crate::drive::secret::{KeyLookup, Secret};
@@ -168,7 +168,7 @@ impl Sender {
             }
         };
         let statement = Statement::of_headers(response.headers());
-        match ReplyReader::new(self.clock).read(None, response).await {
+        match ReplyReader::new(self.clock).read(None, response, FirstToken::unreported()).await {
             Some(reply) => (reply, statement.with_reply(&reply)),
             None => (Reply::failed(self.clock.now(), AttemptFailure::Connection), statement),
         }

@@ -5,8 +5,8 @@ use super::run_bounds::RunBounds;
 use super::sender::{EndpointClient, Sender};
 use super::statements::Statements;
 use crate::drive::clock::Clock;
-use crate::drive::live::Waiting;
 use crate::drive::live::transport::Transport;
+use crate::drive::live::{FirstToken, Waiting};
 use crate::engine::{Attempt, Reply};
 use crate::event::ProviderDecision;
 use crate::ids::TargetId;
@@ -43,7 +43,7 @@ impl Transport for EndpointTransport<'_> {
         &self,
         &Attempt { id, job, .. }: &Attempt,
         _: Truth,
-        waiting: Waiting,
+        (waiting, _): (Waiting, FirstToken),
     ) -> impl Future<Output = (Reply, Option<ProviderDecision>)> + Send + 'static {
         let stream = self.scenario.workloads[job.workload.index()].stream;
         let (sender, statements) = (Arc::clone(&self.sender), Arc::clone(&self.statements));

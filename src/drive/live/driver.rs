@@ -1,8 +1,8 @@
 //! Executes the engine's actions over HTTP: what the driver of a live run does between two inputs of the engine.
 
-use super::Message;
 use super::backlog::{Unbegun, Undecided};
 use super::transport::Transport;
+use super::{FirstToken, Message};
 use crate::drive::clock::Clock;
 use crate::engine::{Answer, Attempt, Driver, Handover, Reply};
 use crate::event::{
@@ -34,6 +34,8 @@ pub(super) struct LiveDriver<'a, F, T> {
     flights: FxHashMap<AttemptId, Flight>,
     /// Attempts for which a mock has yet to report a decision or a settlement.
     pending_reports: FxHashMap<AttemptId, PendingReport>,
+    /// `true` if a client hedges, and is to know when the first token of a streamed answer arrives.
+    reports_first_tokens: bool,
     fold: &'a mut F,
     transport: T,
 }
@@ -46,6 +48,16 @@ struct LiveJob {
     origin: u32,
     /// Its attempt in flight.
     attempt: Option<AttemptId>,
+    /// The other one, if it has two.
+    beside: Option<AttemptId>,
+}
+
+impl LiveJob {
+    /// Records that an attempt is in flight for the job no more.
+    fn end(&mut self, attempt: AttemptId) {
+        let ended = [&mut self.attempt, &mut self.beside].map(|sent| sent.take_if(|sent| *sent == attempt));
+        assert_ne!(ended, [None; 2], "invariant: an attempt that ends is in flight for its job");
+    }
 }
 
 /// An attempt for which a mock has yet to report something.
@@ -86,6 +98,7 @@ impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
             jobs: Slab::new(),
             flights: FxHashMap::default(),
             pending_reports: FxHashMap::default(),
+            reports_first_tokens: scenario.clients_in_use().any(|(_, client)| client.hedge.is_some()),
             fold,
             transport,
         }
@@ -150,7 +163,7 @@ impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
             self.load_has_ended = true;
             return None;
         }
-        Some((job, Tag(self.jobs.insert(LiveJob { truth, origin, attempt: None }))))
+        Some((job, Tag(self.jobs.insert(LiveJob { truth, origin, attempt: None, beside: None }))))
     }
 
     /// Records how long an attempt waited before its request began. Mocks do not report on an attempt that was not sent.
@@ -165,8 +178,13 @@ impl<'a, F: Fold, T: Transport> LiveDriver<'a, F, T> {
     /// cancelled.
     pub(super) fn land(&mut self, attempt: AttemptId) -> Option<(EngineId, Slot)> {
         let Flight { engine, slot, tag, .. } = self.flights.remove(&attempt)?;
-        self.jobs[tag.0].attempt = None;
+        self.jobs[tag.0].end(attempt);
         Some((engine, slot))
+    }
+
+    /// Returns the engine of an attempt in flight and the slot of its job there; `None` if it has ended.
+    pub(super) fn engine_of(&self, attempt: AttemptId) -> Option<(EngineId, Slot)> {
+        self.flights.get(&attempt).map(|flight| (flight.engine, flight.slot))
     }
 
     /// Returns the number of jobs that were submitted and have not ended.
@@ -183,9 +201,13 @@ impl<F: Fold, T: Transport> Driver for LiveDriver<'_, F, T> {
     fn send(&mut self, now: Instant, attempt: &Attempt) {
         let Attempt { id, slot, tag, target, job, .. } = *attempt;
         let live = &mut self.jobs[tag.0];
-        debug_assert!(live.attempt.is_none(), "invariant: {} has one attempt in flight at most", job.id);
         let (waiting, begun) = self.unbegun.add();
-        let sent = self.transport.send(attempt, live.truth, waiting);
+        let first_token = if self.reports_first_tokens {
+            FirstToken::reported(self.sender.clone(), id)
+        } else {
+            FirstToken::unreported()
+        };
+        let sent = self.transport.send(attempt, live.truth, (waiting, first_token));
         let (sender, clock) = (self.sender.clone(), self.clock);
         let task = tokio::spawn(async move {
             let (reply, decision) = sent.await;
@@ -198,25 +220,19 @@ impl<F: Fold, T: Transport> Driver for LiveDriver<'_, F, T> {
             self.pending_reports
                 .insert(id, PendingReport { job: job.id, workload: job.workload, target, admitted: false });
         }
-        live.attempt = Some(id);
+        let place = if live.attempt.is_none() { &mut live.attempt } else { &mut live.beside };
+        let other = place.replace(id);
+        debug_assert!(other.is_none(), "invariant: {} has two attempts in flight at most", job.id);
         self.flights.insert(id, Flight { engine: job.engine, slot, tag, task: task.abort_handle() });
     }
 
     fn cancel(&mut self, _: Instant, tag: Tag, attempt: AttemptId) {
-        assert_eq!(
-            self.jobs[tag.0].attempt.take(),
-            Some(attempt),
-            "invariant: a cancelled attempt is in flight"
-        );
+        self.jobs[tag.0].end(attempt);
         self.abort(attempt);
     }
 
     fn reassign(&mut self, _: Instant, &Handover { attempt, from, to, slot, job }: &Handover) {
-        assert_eq!(
-            self.jobs[from.0].attempt.take(),
-            Some(attempt),
-            "invariant: a reassigned attempt is in flight"
-        );
+        self.jobs[from.0].end(attempt);
         self.jobs[to.0].attempt = Some(attempt);
         if let Some(flight) = self.flights.get_mut(&attempt) {
             (flight.slot, flight.tag) = (slot, to);
@@ -227,11 +243,9 @@ impl<F: Fold, T: Transport> Driver for LiveDriver<'_, F, T> {
     }
 
     fn done(&mut self, now: Instant, tag: Tag, end: &JobEnd, _: Option<Answer>) {
-        // Only a job that is in flight when the run ends still has an attempt here.
-        let LiveJob { attempt, origin, .. } = self.jobs.remove(tag.0);
-        if let Some(attempt) = attempt {
-            self.abort(attempt);
-        }
+        // Only a job that is in flight when the run ends still has attempts here.
+        let LiveJob { attempt, beside, origin, .. } = self.jobs.remove(tag.0);
+        [attempt, beside].into_iter().flatten().for_each(|attempt| self.abort(attempt));
         self.load.finished(now, end.workload, origin, end.outcome);
         self.log_tasks(now, end.workload);
     }

@@ -1,7 +1,7 @@
 //! Carries attempts to mocks, with the ground truth in a header that only they read.
 
 use super::transport::Transport;
-use super::{LiveProviders, Waiting};
+use super::{FirstToken, LiveProviders, Waiting};
 use crate::drive::attempt::{AttemptClient, OutboundRequest, RequestTemplate};
 use crate::drive::attempt_truth::{attempt_truth, header_tag};
 use crate::drive::clock::Clock;
@@ -72,7 +72,7 @@ impl<P: LiveProviders> Transport for MockTransport<'_, P> {
         &self,
         &Attempt { id, number, target, job, .. }: &Attempt,
         truth: Truth,
-        waiting: Waiting,
+        progress: (Waiting, FirstToken),
     ) -> impl Future<Output = (Reply, Option<ProviderDecision>)> + Send + 'static {
         let truth = attempt_truth(truth, number);
         let request = OutboundRequest {
@@ -84,7 +84,7 @@ impl<P: LiveProviders> Transport for MockTransport<'_, P> {
             truth_header: TruthHeader { truth, tag: header_tag(self.providers.run_tag(), id) },
         };
         let client = self.client.clone();
-        async move { client.send(&request, waiting).await }
+        async move { client.send(&request, progress).await }
     }
 
     fn decided_at(

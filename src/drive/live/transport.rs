@@ -1,6 +1,6 @@
 //! What carries the attempts of a live run: to mocks that report what they decide, or to an endpoint that does not.
 
-use super::Waiting;
+use super::{FirstToken, Waiting};
 use crate::engine::{Attempt, Reply};
 use crate::event::ProviderDecision;
 use crate::ids::TargetId;
@@ -12,12 +12,13 @@ use std::future::Future;
 /// Carries the attempts of a live run.
 pub(in crate::drive) trait Transport {
     /// Returns a future that sends an attempt and returns its reply, and the decision on it if the reply states it. Nothing
-    /// is sent before it is polled. The attempt counts as waiting until `waiting` is consumed, when the request begins.
+    /// is sent before it is polled. `progress`: the attempt counts as waiting until the first is consumed, when the request begins; the
+    /// second reports the first token of an answer that is streamed.
     fn send(
         &self,
         attempt: &Attempt,
         truth: Truth,
-        waiting: Waiting,
+        progress: (Waiting, FirstToken),
     ) -> impl Future<Output = (Reply, Option<ProviderDecision>)> + Send + 'static;
 
     /// Returns the instant at which the decision on an attempt that is sent at `now` is due; `None` if no decisions are

@@ -65,7 +65,7 @@ fn current(levels: &LevelReader) -> Vec<Level> {
     all
 }
 
-/// Returns the line of a message; empty for a reply, which no mock sends.
+/// Returns the line of a message; empty for a reply and its first token, which no mock sends.
 fn line(message: &Message) -> String {
     match *message {
         Message::Decided { attempt, decision } => {
@@ -74,6 +74,6 @@ fn line(message: &Message) -> String {
         Message::Settled { attempt, usage } => {
             Report::Settled { attempt: attempt.0, usage: usage.into() }.to_line()
         }
-        Message::Replied { .. } => String::new(),
+        Message::Replied { .. } | Message::FirstToken { .. } => String::new(),
     }
 }

@@ -344,10 +344,11 @@ impl<'a> Kind<'a> {
             }
             EventKind::Arrived { .. }
             | EventKind::FirstByte { .. }
+            | EventKind::Hedged { .. }
             | EventKind::Decided { .. }
             | EventKind::Settled { .. }
             | EventKind::Task(_) => {
-                unreachable!("invariant: an engine decides, found {:?}", event.kind)
+                unreachable!("invariant: an engine that does not hedge decides, found {:?}", event.kind)
             }
         }
     }

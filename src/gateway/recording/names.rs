@@ -55,7 +55,7 @@ pub(super) struct ScenarioHashes {
 impl ScenarioHashes {
     /// Returns the hashes of a scenario.
     pub(super) fn of(scenario: &Scenario) -> Self {
-        let client = Client { like: None, estimate: None, ..scenario.default_client().clone() };
+        let client = Client { like: None, estimate: None, hedge: None, ..scenario.default_client().clone() };
         Self { client: hash(&client), routes: hash(&scenario.routes), targets: hash(&scenario.targets) }
     }
 }

@@ -3,7 +3,7 @@
 use super::is_default;
 use super::obstacle::ObstacleFields;
 use super::verdict::Verdict;
-use crate::event::{EndReason, JobEnd, JobOutcome, Obstacle};
+use crate::event::{EndReason, HedgeUse, JobEnd, JobOutcome, Obstacle};
 use crate::ids::WorkloadId;
 use provider::{Instant, Nanos};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,8 @@ pub(crate) struct End<O = ObstacleFields> {
     attempts: u8,
     #[serde(default, skip_serializing_if = "is_default")]
     refused: u8,
+    #[serde(default, skip_serializing_if = "is_default")]
+    hedge: HedgeUse,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<EndReason>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,6 +42,7 @@ impl<O> End<O> {
             verdict,
             attempts: end.attempts,
             refused: end.refused,
+            hedge: end.hedge,
             reason,
             step: end.step,
             queue_ns: end.queue.0,
@@ -72,6 +75,7 @@ impl End {
             scheduled,
             attempts: self.attempts,
             refused: self.refused,
+            hedge: self.hedge,
             step: self.step,
             queue: Nanos(self.queue_ns),
             wait: Nanos(self.wait_ns),

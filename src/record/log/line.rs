@@ -60,6 +60,10 @@ pub(super) enum Kind {
         step: u8,
         number: u8,
     },
+    Hedged {
+        attempt: u64,
+        beside: u64,
+    },
     #[serde(rename = "ruled")]
     Decided {
         attempt: u64,
@@ -166,6 +170,7 @@ impl From<EventKind> for Kind {
             EventKind::Sent { attempt, target, step, number } => {
                 Self::Sent { attempt: attempt.0, target: target.0, step, number }
             }
+            EventKind::Hedged { attempt, beside } => Self::Hedged { attempt: attempt.0, beside: beside.0 },
             EventKind::Decided { attempt, target, decision } => {
                 Self::Decided { attempt: attempt.0, target: target.0, decision: decision.into() }
             }
@@ -221,6 +226,9 @@ impl Kind {
             }
             Self::Sent { attempt, target, step, number } => {
                 EventKind::Sent { attempt: AttemptId(attempt), target: TargetId(target), step, number }
+            }
+            Self::Hedged { attempt, beside } => {
+                EventKind::Hedged { attempt: AttemptId(attempt), beside: AttemptId(beside) }
             }
             Self::Decided { attempt, target, decision } => EventKind::Decided {
                 attempt: AttemptId(attempt),

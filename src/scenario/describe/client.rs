@@ -4,7 +4,7 @@ use super::section;
 use crate::scenario::imitation::IMITATIONS;
 use crate::scenario::resolved::{
     AdaptiveConcurrency, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError,
-    Fairness, Jitter, Pace, Scenario, StatedWait,
+    Fairness, Hedge, Jitter, Pace, Scenario, StatedWait,
 };
 use provider::Nanos;
 use provider::units::{print_count, print_duration, print_number, print_share};
@@ -94,6 +94,13 @@ fn lines(client: &Client) -> Vec<String> {
     lines.extend(
         client.attempt_timeout().map(|length| format!("cancels an attempt after {}", print_duration(length))),
     );
+    lines.extend(client.hedge.map(|Hedge { after, spare_permille }| {
+        format!(
+            "sends a second attempt to another target {} after the first if there is no answer and {} of each of its limits is left",
+            print_duration(after),
+            print_share(f64::from(spare_permille) / 1000.0)
+        )
+    }));
     lines.push(client.eject.map_or_else(
         || "never ejects a target that fails".to_owned(),
         |Eject { after, duration }| {

@@ -22,6 +22,8 @@ pub struct Client {
     pub retry: Retry,
     /// Which jobs stop sending to a target after a refusal.
     pub cool_down: CoolDown,
+    /// When a job gets a second attempt beside one that has not answered; `None`: never.
+    pub hedge: Option<Hedge>,
     /// When a failing target is ejected; `None`: never.
     pub eject: Option<Eject>,
     /// Attempts in flight at once; `None` for no bound.
@@ -73,6 +75,7 @@ impl Default for Client {
             attempt_timeout: None,
             retry: Retry::default(),
             cool_down: CoolDown::default(),
+            hedge: None,
             eject: None,
             concurrency: None,
             queue: 0,
@@ -130,6 +133,15 @@ pub struct StatedWait {
     pub longest: Option<Nanos>,
     /// A random length up to this is added. `None`: the random part of the back-off is added.
     pub jitter: Option<Nanos>,
+}
+
+/// When a job gets a second attempt beside one that has not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hedge {
+    /// How long the attempt has been without an answer then; above zero.
+    pub after: Nanos,
+    /// What is left of each known limit of its target, and of the client's concurrency, after it: in thousandths, at most 1000.
+    pub spare_permille: u32,
 }
 
 /// When a failing target is ejected.

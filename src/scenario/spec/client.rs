@@ -4,7 +4,7 @@ use crate::scenario::diagnostics::Diagnostics;
 use crate::scenario::language::{Data, Fields, Value};
 use crate::scenario::resolved::{
     AdaptiveConcurrency, AttemptTimeout, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT,
-    Eject, EstimateError, Fairness, Jitter, MAX_ENGINES, Pace, Retry, StatedWait,
+    Eject, EstimateError, Fairness, Hedge, Jitter, MAX_ENGINES, Pace, Retry, StatedWait,
 };
 use provider::{Nanos, units};
 
@@ -52,6 +52,7 @@ pub(in crate::scenario) fn client(name: &str, fields: &Fields, diagnostics: &Dia
         attempt_timeout: fields.get("attempt_timeout").and_then(attempt_timeout),
         retry,
         cool_down: cool_down.unwrap_or_default(),
+        hedge: fields.fields("hedge").and_then(hedge),
         eject: fields.fields("eject").and_then(eject),
         concurrency: fields.get("concurrency").and_then(|value| concurrency(value, diagnostics)),
         queue: fields.count("queue").unwrap_or_default(),
@@ -155,6 +156,10 @@ fn pace(value: &Value) -> Option<Pace> {
         Some(fields) => fields.duration("gap").map(Pace::Gap),
         None => value.choice(&[("off", Pace::Off), ("requests", Pace::Requests), ("tokens", Pace::Tokens)]),
     }
+}
+
+fn hedge(fields: &Fields) -> Option<Hedge> {
+    Some(Hedge { after: fields.duration("after")?, spare_permille: fields.count("spare")? })
 }
 
 fn eject(fields: &Fields) -> Option<Eject> {

@@ -22,7 +22,8 @@ pub(super) struct JobModel {
     pub(super) waits: Option<WaitsFor>,
     /// `None` before `submit` returns, and for jobs that ended inside it.
     pub(super) slot: Option<Slot>,
-    pub(super) attempt: Option<AttemptId>,
+    /// Its attempts in flight, in the order in which they were sent.
+    pub(super) attempts: Vec<AttemptId>,
     pub(super) first_byte_received: bool,
     pub(super) cancelled: bool,
     pub(super) end: Option<JobEnd>,
@@ -60,6 +61,8 @@ pub(super) struct Model {
     /// The attempt whose reply was passed to the engine last, and the job that it served; `None` if it failed.
     pub(super) served: Option<(AttemptId, Tag)>,
     pub(super) folds: (Audit, SeenVariants),
+    /// The hedge that is sent next.
+    pub(super) hedge: Option<AttemptId>,
     pub(super) violations: Vec<String>,
 }
 
@@ -112,7 +115,7 @@ impl Model {
         let ended = self.attempts.remove(&attempt);
         self.check(ended.is_some(), || format!("law 2: {attempt:?} ends and is not in flight"));
         if let Some(AttemptModel { tag, target, .. }) = ended {
-            self.jobs[tag.0].attempt = None;
+            self.jobs[tag.0].attempts.retain(|other| *other != attempt);
             self.record_provider_event(
                 tag,
                 EventKind::Settled { attempt, target, workload: WorkloadId(0), usage: USAGE },
@@ -142,17 +145,23 @@ impl Model {
 impl Driver for Model {
     fn log(&mut self, event: &Event) {
         self.check_priority(event);
+        if let EventKind::Hedged { attempt, .. } = event.kind {
+            self.hedge = Some(attempt);
+        }
         self.folds.event(event);
     }
 
     fn send(&mut self, _: Instant, &Attempt { id, slot, tag, target, job, .. }: &Attempt) {
+        let others = self.attempts.values().filter(|attempt| attempt.tag != tag);
         let identical =
-            self.attempts.values().find(|attempt| self.jobs[attempt.tag.0].fingerprint == job.fingerprint);
-        let identical = identical.map(|attempt| attempt.tag).filter(|_| self.coalesces);
+            others.map(|attempt| attempt.tag).find(|tag| self.jobs[tag.0].fingerprint == job.fingerprint);
+        let identical = identical.filter(|_| self.coalesces);
         self.check(identical.is_none(), || format!("law 15: {tag:?} is sent beside {identical:?}"));
-        let JobModel { attempt, first_byte_received, cancelled, end, .. } = &mut self.jobs[tag.0];
+        let is_hedge = self.hedge.take() == Some(id);
+        let JobModel { attempts, first_byte_received, cancelled, end, .. } = &mut self.jobs[tag.0];
         let (busy, first_byte_received, cancelled, ended) =
-            (attempt.replace(id).is_some(), *first_byte_received, *cancelled, end.is_some());
+            (attempts.len() != usize::from(is_hedge), *first_byte_received, *cancelled, end.is_some());
+        attempts.push(id);
         self.check(!busy && !ended, || format!("law 1: {tag:?} is sent while busy or after its end"));
         self.check(!first_byte_received, || format!("law 16: {tag:?} is sent after its first byte"));
         self.check(!cancelled, || format!("law 17: {tag:?} is sent after it was cancelled"));
@@ -170,15 +179,15 @@ impl Driver for Model {
 
     fn reassign(&mut self, _: Instant, &Handover { attempt, from, to, slot, job }: &Handover) {
         let (leader, next) = (&self.jobs[from.0], &self.jobs[to.0]);
-        let fits = leader.attempt == Some(attempt)
+        let fits = leader.attempts == [attempt]
             && leader.cancelled
-            && next.attempt.is_none()
+            && next.attempts.is_empty()
             && next.end.is_none()
             && next.id == job
             && next.fingerprint == leader.fingerprint;
         self.check(fits, || format!("law 15: {attempt:?} goes from {from:?} to {to:?}"));
-        self.jobs[from.0].attempt = None;
-        self.jobs[to.0].attempt = Some(attempt);
+        self.jobs[from.0].attempts.clear();
+        self.jobs[to.0].attempts.push(attempt);
         if let Some(attempt) = self.attempts.get_mut(&attempt) {
             (attempt.tag, attempt.slot) = (to, slot);
         }
@@ -188,7 +197,7 @@ impl Driver for Model {
         self.check(self.has_source(tag, answer), || format!("law 1: {tag:?} is answered by {answer:?}"));
         let job = &mut self.jobs[tag.0];
         let again = job.end.replace(*end).is_some();
-        let busy = job.attempt.is_some();
+        let busy = !job.attempts.is_empty();
         self.check(!again, || format!("law 1: {tag:?} ends twice"));
         self.check(!busy, || format!("law 2: {tag:?} ends with an attempt in flight"));
         let served = end.outcome == JobOutcome::Succeeded;

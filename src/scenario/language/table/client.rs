@@ -1,6 +1,7 @@
 //! The client. By default it has the attempts, the back-off and the timeout of Groq's Python SDK, but not its jitter, and
 //! neither a cache nor pacing. The reasons for the other numbers are at their rows.
 
+use super::hedge::{HEDGE, HEDGE_OFF};
 use super::{Choice, Form, Kind, LENGTH, Map, NONE, choice, word};
 use crate::scenario::imitation::IMITATIONS;
 
@@ -50,6 +51,13 @@ pub(in crate::scenario) static CLIENT: Map = Map {
             "The longest time that an attempt may take, or its share of `deadline`; then it is cancelled and counts as failed. `none`: until the deadline.",
         )
         .default("none"),
+        word(
+            "hedge",
+            Kind::OneOf(&[Kind::Choice(HEDGE_OFF), Kind::Map(&HEDGE)]),
+            "{after: 800ms}",
+            "When a job whose attempt has not answered gets a second attempt at another target beside it, from quota that is not needed otherwise.",
+        )
+        .default("off"),
         word(
             "eject",
             Kind::OneOf(&[Kind::Choice(EJECT_OFF), Kind::Map(&EJECT)]),
