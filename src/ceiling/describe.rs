@@ -22,9 +22,9 @@ impl Ceiling {
     #[must_use]
     pub fn describe(&self, scenario: &Scenario) -> String {
         let mut out = format!(
-            "ceiling over {} (an upper bound, computed from mean sizes and the limits, with what limits per minute hold at the \
-             start; chance, waits, outages and a daily limit that is used up before the end of the day lower it; cache hits \
-             raise it)\n",
+            "ceiling over {} (an upper bound of what is served in that time, computed from mean sizes and the limits, with what limits per \
+             minute hold at the start; chance, waits, outages and a daily limit that is used up before the end of the day lower it; cache \
+             hits, jobs that the rules let fail, and jobs that are served after the run raise the load that holds)\n",
             units::print_duration(scenario.duration)
         );
         // If some jobs are too large for every target, the ceiling is compared with the load of the others.

@@ -22,6 +22,8 @@ const UNEVEN: f64 = 1.1;
 const MIN_INITIAL_SHARE: f64 = 0.05;
 /// Rules that allow a larger share of jobs to fail are mentioned.
 const MIN_FAILURES: f64 = 0.02;
+/// Jobs that are served after the run are mentioned if they exceed this share of those that are served.
+const MIN_SERVED_AFTER: f64 = 0.02;
 /// Calls that are not made are mentioned if they exceed this share; below it the sampled sizes of tasks may explain them.
 const MIN_CALLS_NOT_MADE: f64 = 0.03;
 /// Means of fewer tasks than this say nothing about such a share.
@@ -92,11 +94,24 @@ fn causes(
     if let Some(share) = allowed.filter(|share| *share > MIN_FAILURES) {
         causes.push(Difference::FailuresAllowed { share: rounded(share, 6) });
     }
+    // The bound of a peak includes what is admitted until the deadlines.
+    if analytic.peak.is_none() {
+        causes.extend(served_after_run(summary));
+    }
     let count: usize = scenario.providers.iter().map(|provider| provider.incidents.len()).sum();
     if count > 0 {
         causes.push(Difference::Incidents { count });
     }
     causes
+}
+
+/// Returns the share of the jobs that succeed after the run, if it is notable.
+fn served_after_run(summary: &Summary) -> Option<Difference> {
+    let series = &summary.series;
+    let within = (libm::ceil(summary.duration_s / series.step_s) as usize).min(series.succeeded.len());
+    let after = series.succeeded[within..].iter().sum();
+    let share = share_of(after, summary.jobs.succeeded).filter(|share| *share > MIN_SERVED_AFTER)?;
+    Some(Difference::ServedAfterRun { share: rounded(share, 6) })
 }
 
 /// Returns the workloads of which a share of the calls is not made because their tasks end early.

@@ -190,3 +190,28 @@ expect: ['task success >= 70%']";
     assert!((share - (1.0 - offered_per_task / 10.0)).abs() < 0.005, "{share} and {offered_per_task} calls");
     assert!(text_of(&plan).contains("of the calls of agents are not made"), "{}", text_of(&plan));
 }
+
+/// A client that waits for half an hour serves most jobs after a run of ten minutes: the analytic ceiling is that of the run.
+#[test]
+fn jobs_that_are_served_after_the_run_are_a_cause() {
+    let yaml = "
+name: long deadline
+duration: 10m
+providers: { p: { models: { m: { limits: { rpm: 60 }, latency: { total: 500ms } } } } }
+routes: { r: [{ of: [p/default/m] }] }
+client: { deadline: 30m, pace: requests, queue: 100k }
+workload: [{ name: w, route: r, arrivals: { constant: 100/min }, prompt: 100, completion: 50, max_tokens: 100 }]
+expect: [success >= 99%]";
+    let plan = plan_of(yaml, &options(1));
+    // One a second from the start: 60 + 60 × 10 in the run. In 40 min the bucket admits 60 + 60 × 40 = 2,460 jobs, 2.46 times the load.
+    let multiple = plan.ceiling.simulated.multiple.expect("a ceiling");
+    assert!((2.4..2.55).contains(&multiple), "{multiple}");
+    let share = plan.ceiling.differences.iter().find_map(|difference| match difference {
+        Difference::ServedAfterRun { share } => Some(*share),
+        _ => None,
+    });
+    let expected = 1.0 - 660.0 / 2_460.0;
+    assert!((share.expect("a cause") - expected).abs() < 0.03, "{:#?}", plan.ceiling.differences);
+    let text = text_of(&plan);
+    assert!(!text.contains("No cause is known") && text.contains("are served after the run"), "{text}");
+}

@@ -66,6 +66,11 @@ pub enum Difference {
         /// The share that may fail.
         share: f64,
     },
+    /// Jobs are served after the run, within their deadlines, and arithmetic counts what the limits admit in the run.
+    ServedAfterRun {
+        /// Their share of the jobs that succeed in the run just above the ceiling.
+        share: f64,
+    },
     /// Incidents take away capacity that arithmetic counts.
     Incidents {
         /// The number of incidents.

@@ -57,7 +57,8 @@ fn raises(difference: &Difference) -> Option<bool> {
         Difference::CacheHits { .. }
         | Difference::Coalesced { .. }
         | Difference::CallsNotMade { .. }
-        | Difference::FailuresAllowed { .. } => Some(true),
+        | Difference::FailuresAllowed { .. }
+        | Difference::ServedAfterRun { .. } => Some(true),
         // `FullBucketsAtStart` is among these because arithmetic spreads the initial fill over the run.
         Difference::RuleBreaksFirst { .. }
         | Difference::UnevenArrivals { .. }
@@ -98,6 +99,11 @@ fn difference(difference: &Difference) -> String {
         Difference::FailuresAllowed { share } => {
             format!("The rules allow {} of the jobs to fail.", percent(*share))
         }
+        Difference::ServedAfterRun { share } => format!(
+            "{} of the jobs that are served are served after the run, before their deadlines; arithmetic counts what the limits admit in \
+             the run.",
+            percent(*share)
+        ),
         Difference::Incidents { count } => {
             let verb = if *count == 1 { "takes" } else { "take" };
             format!("{} {verb} away capacity that arithmetic counts.", plural(*count as u64, "incident"))
