@@ -79,6 +79,7 @@ impl Engine {
         active.failed_attempts += elapsed;
         let (job, tag) = (active.job.id, active.tag);
         let (target, outcome, usage) = (candidate.target, reply.outcome, reply.usage);
+        self.settle_spend_by(slot, target, &reply);
         self.end_attempt(slot, (attempt, target), Some(outcome));
         self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
         driver.cancel(self.now, tag, attempt);

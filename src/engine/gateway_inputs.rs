@@ -8,7 +8,7 @@ use super::estimate::cost_of;
 use super::jobs::JobState;
 use crate::event::{EndReason, EventKind};
 use crate::ids::{AttemptId, Slot};
-use provider::Instant;
+use provider::{Instant, Usage};
 
 impl Engine {
     /// Records that the first byte of an answer has reached the caller of the job at `slot`. From now on the attempt
@@ -60,6 +60,7 @@ impl Engine {
         target.settle(now, &cost, None);
         target.cancel_probe(attempt);
         self.advance_pace_turns(candidate.target);
+        self.settle_spend(slot, candidate.target, Some(Usage::default()));
         self.cancel_attempt(driver, slot, attempt, (candidate, None));
         self.give_up(driver, slot, EndReason::Cancelled);
         self.run_ready(driver);

@@ -23,7 +23,7 @@ use quotalab::scenario::{CoolDown, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The `client` map of each scenario that a tape may choose.
-const CLIENTS: [&str; 10] = [
+const CLIENTS: [&str; 12] = [
     "{ deadline: 10s, join: true, retry: { attempts: 3 } }",
     "{ deadline: 10s, join: true, concurrency: 1, queue: 2, retry: { attempts: 2 } }",
     "{ deadline: 5s, concurrency: 2, queue: 100, pace: { gap: 300ms } }",
@@ -34,6 +34,8 @@ const CLIENTS: [&str; 10] = [
     "{ deadline: 20s, fair: requests, pace: { gap: 400ms }, concurrency: 2, queue: 3 }",
     "{ deadline: 20s, fair: tokens, concurrency: 1, queue: 2 }",
     "{ deadline: 30s, concurrency: 1, queue: 6, retry: { attempts: 9, backoff: { base: 100ms, cap: 200ms } } }",
+    "{ deadline: 20s, join: true, budget: { usd_per_hour: 0.02 } }",
+    "{ deadline: 20s, concurrency: 3, pace: { gap: 300ms }, budget: { usd_per_hour: 0.02, usd_per_day: 0.05 } }",
 ];
 
 fn scenario(client: &str) -> Scenario {
@@ -41,7 +43,7 @@ fn scenario(client: &str) -> Scenario {
         "
 name: inputs
 duration: 1m
-providers: {{ p: {{ models: {{ a: {{ limits: {{ rpm: 120 }} }}, b: {{}} }} }} }}
+providers: {{ p: {{ models: {{ a: {{ limits: {{ rpm: 120 }}, price: {{ input: 2, output: 2 }} }}, b: {{ price: {{ input: 1, output: 1 }} }} }} }} }}
 routes: {{ r: [{{ of: [p/default/a] }}, {{ of: [p/default/b] }}] }}
 client: {client}
 workload: [{{ name: w, route: r, arrivals: {{ constant: 1/s }}, prompt: 100, completion: 50 }}]

@@ -5,7 +5,8 @@ use super::table::{
     ACCOUNT, ADAPTIVE, ARRIVAL_STEP, ARRIVALS, BACKOFF, BATCH, BUDGET, CACHE, CALLER, CLIENT, CONCURRENCY,
     COUNT_DIST, EJECT, ESTIMATE, EVIDENCE, FAULT, INCIDENT, JITTER, KEY, LATENCY, LIMIT, LIMITS, MODEL,
     OFFER, PACE, PRICE, PROVIDER, REPEATS, RESERVE, RETRY, SCENARIO, SESSION_CONTEXT, SESSIONS, SHAPE_MAP,
-    START, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS, WHAT_IF, WINDOW_LIMIT, WORKLOAD,
+    SPENDING, START, STATED_WAIT, STEP, TIME_DIST, TOKEN_DIST, TRACE_COLUMNS, WHAT_IF, WINDOW_LIMIT,
+    WORKLOAD,
 };
 use super::{Choice, Kind, Map, Required, Word};
 use crate::scenario::resolved::Metric;
@@ -23,7 +24,19 @@ pub(super) const CHAPTERS: [(&str, &[&Map]); 9] = [
     ("Routes", &[&STEP]),
     (
         "The client",
-        &[&CLIENT, &RETRY, &STATED_WAIT, &BACKOFF, &JITTER, &EJECT, &ADAPTIVE, &PACE, &CACHE, &ESTIMATE],
+        &[
+            &CLIENT,
+            &RETRY,
+            &STATED_WAIT,
+            &BACKOFF,
+            &JITTER,
+            &EJECT,
+            &ADAPTIVE,
+            &PACE,
+            &CACHE,
+            &ESTIMATE,
+            &SPENDING,
+        ],
     ),
     ("Callers of the gateway", &[&CALLER, &BUDGET]),
     (
