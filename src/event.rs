@@ -250,6 +250,8 @@ pub enum EndReason {
     Interrupted,
     /// The load generator of a live run was so far behind its schedule that it did not send the job.
     GeneratorLag,
+    /// The budget of the client in USD did not allow it before its deadline, or never.
+    ClientBudget,
 }
 
 /// What a job waits for before it can be sent. If several targets are blocked, it is the obstacle at the target that becomes free
@@ -280,6 +282,8 @@ pub enum WaitReason {
     Pace,
     /// The reply to the probe of an ejected target.
     Probe,
+    /// The window of the client's budget in USD in which the send fits, or what attempts in flight give back to it.
+    ClientBudget,
 }
 
 /// The provider's decision, as events record it.

@@ -15,6 +15,7 @@ mod queueing;
 mod reference_limits;
 mod replayed_load;
 mod reservation;
+mod spending;
 mod swarm;
 mod waits;
 

@@ -22,13 +22,14 @@ const EXCEPTIONS: [(&str, &str); 2] = [("drive", "record"), ("report", "planner"
 
 /// What the engine may import from the provider model: time, random streams, what is visible on the wire, how a call is
 /// charged, and the arithmetic of a token bucket, but no ground truth, no decision and no provider (law 13).
-const ENGINE_IMPORTS: [&str; 17] = [
+const ENGINE_IMPORTS: [&str; 18] = [
     "Axis",
     "Instant",
     "Nanos",
     "RandomStream",
     "Usage",
     "random",
+    "calendar::LocalClock",
     "calendar::UnixTime",
     "calendar::parse_decimal",
     "decision::HeaderLimit",

@@ -5,6 +5,7 @@ use super::job_cool_down::JobCoolDown;
 use super::jobs::ActiveJob;
 use super::pace_queue::{TargetQueues, cost_ahead};
 use super::route::Candidate;
+use super::spend::Fit;
 use super::target::TargetState;
 use crate::event::{Obstacle, RefusalCause, WaitReason};
 use crate::ids::TargetId;
@@ -32,6 +33,8 @@ pub(super) enum BlockedBy {
     Pace(Instant, Option<Axis>),
     /// The known limits can never hold the job.
     TooLarge,
+    /// The client's budget in USD does not allow the send.
+    Spend(Fit),
 }
 
 /// What blocked the targets of a route, with the earliest end of each kind that ends by itself.
@@ -44,8 +47,25 @@ pub(super) struct Blockers {
     /// `true` if a target is in cool-down for this job only.
     pub(super) job_cool_down: bool,
     pub(super) pace: Option<(Instant, Obstacle, Candidate)>,
+    /// The wait for the client's budget in USD, at the target at which the job costs least.
+    pub(super) spend: Option<SpendWait>,
+    /// `true` if a target costs more than a whole window of that budget.
+    pub(super) unaffordable: bool,
     /// Targets in cool-down or being probed, as a bit set of their positions in the route.
     pub(super) closed: u64,
+}
+
+/// A wait for the client's budget in USD.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SpendWait {
+    /// The end of the window.
+    pub(super) at: Instant,
+    /// Attempts in flight may give back enough before.
+    pub(super) may_return: bool,
+    /// The most that the job can cost there, in picodollars.
+    cost: u64,
+    pub(super) obstacle: Obstacle,
+    pub(super) candidate: Candidate,
 }
 
 impl Blockers {
@@ -75,6 +95,13 @@ impl Blockers {
                     self.pace = Some((at, Obstacle { axis, ..plain(WaitReason::Pace) }, candidate));
                 }
             }
+            BlockedBy::Spend(Fit::Later { at, may_return, cost }) => {
+                if self.spend.is_none_or(|least| cost < least.cost) {
+                    let obstacle = plain(WaitReason::ClientBudget);
+                    self.spend = Some(SpendWait { at, may_return, cost, obstacle, candidate });
+                }
+            }
+            BlockedBy::Spend(Fit::Never) => self.unaffordable = true,
             BlockedBy::TooLarge => {}
         }
     }
@@ -100,6 +127,8 @@ pub(super) struct TargetForJob<'a> {
     pub(super) own: Option<JobCoolDown>,
     /// The jobs that wait for its pace.
     pub(super) queues: &'a TargetQueues,
+    /// Why the client's budget in USD does not allow the send; `None` if it does.
+    pub(super) spend: Option<Fit>,
 }
 
 /// Returns what blocks a send of the job to a target now; `None` if it can be sent.
@@ -111,7 +140,7 @@ pub(super) fn blocked_by(
     target: &TargetForJob<'_>,
     budget: &Budget,
 ) -> Option<BlockedBy> {
-    let TargetForJob { state: target, own, queues } = target;
+    let TargetForJob { state: target, own, queues, spend } = target;
     if active.tried & bit != 0 && !budget.allows() {
         return Some(BlockedBy::Budget);
     }
@@ -129,6 +158,9 @@ pub(super) fn blocked_by(
     }
     if active.tried_this_round & bit != 0 {
         return Some(BlockedBy::JustTried);
+    }
+    if let Some(fit) = spend {
+        return Some(BlockedBy::Spend(*fit));
     }
     if let Some(ahead) = cost_ahead(queues, &active.job) {
         // The job goes after those that already wait, even if it would fit now because it is smaller.

@@ -59,6 +59,11 @@ impl Engine {
                 let id = self.jobs.at(slot).job.id;
                 self.log(driver, id, EventKind::Waiting { until, obstacle, may_extend: true });
             }
+            NextAction::AwaitSpend { until, obstacle, candidate } => {
+                self.enter_spend_queue(slot, candidate);
+                let id = self.jobs.at(slot).job.id;
+                self.log(driver, id, EventKind::Waiting { until, obstacle, may_extend: true });
+            }
             NextAction::GiveUp(reason) => self.give_up(driver, slot, reason),
         }
     }
@@ -73,6 +78,7 @@ impl Engine {
         let active = self.jobs.at(slot);
         let is_expired = self.now >= active.deadline;
         let exceeds_budget = active.tried & candidate.bit() != 0 && !self.router.budget.allows();
+        let exceeds_budget = exceeds_budget || self.exceeds_spend(slot, candidate.target);
         let target = self.router.target(candidate.target);
         let is_closed = target.cool_down_end(self.now).is_some() || target.is_probing();
         if is_expired || exceeds_budget || is_closed || target.yields(priority) {
@@ -193,6 +199,9 @@ impl Engine {
         );
         assert!(!active.first_byte_sent, "law 16: nothing is sent after the first byte");
         let job = active.job;
+        if let Some(spend) = &mut self.router.spend {
+            spend.reserve(&job, target);
+        }
         let cooling = self.router.target(target).cool_down_end(self.now);
         assert!(
             cooling.is_none(),

@@ -89,6 +89,7 @@ impl Engine {
         self.cancel_second(driver, slot);
         let active = self.jobs.at(slot);
         let (state, id, fingerprint) = (active.state, active.job.id, active.job.fingerprint);
+        let mut end_reason = reason;
         let priority = active.job.priority;
         let elapsed = active.transition(self.now, JobState::Deciding);
         match state {
@@ -100,6 +101,7 @@ impl Engine {
                 if !handed_over {
                     let timeout = AttemptOutcome::Failed(AttemptFailure::Timeout);
                     let outcome = (reason == EndReason::Deadline).then_some(timeout);
+                    self.settle_spend(slot, &sent, None);
                     self.cancel_attempt(driver, slot, &sent, outcome);
                     if reason == EndReason::Deadline {
                         let reply = Reply::failed(self.now, AttemptFailure::Timeout);
@@ -119,13 +121,19 @@ impl Engine {
             JobState::Waiting { awaits, .. } => self.end_await(awaits, priority),
             JobState::InPaceQueue { candidate, .. } => self.leave_pace_queue(slot, candidate.target),
             JobState::InCoolDownQueue(place) => self.leave_cool_down_queue(slot, place),
+            JobState::InSpendQueue(_) => {
+                self.leave_spend_queue(slot);
+                if reason == EndReason::Deadline {
+                    end_reason = EndReason::ClientBudget;
+                }
+            }
             JobState::Following => self.coalescer().remove_follower(fingerprint, slot),
             JobState::Promoted => self.coalescer().remove_promoted(slot),
             JobState::Deciding => {
                 unreachable!("invariant: state != Deciding between inputs, for {id}")
             }
         }
-        self.give_up(driver, slot, reason);
+        self.give_up(driver, slot, end_reason);
     }
 
     /// Cancels an attempt of a job that is no longer in flight by the state of the job, and releases its permit.

@@ -9,7 +9,7 @@ use super::hedge::SentAttempt;
 use super::jobs::JobState;
 use crate::event::{EndReason, EventKind};
 use crate::ids::{AttemptId, Slot};
-use provider::Instant;
+use provider::{Instant, Usage};
 
 impl Engine {
     /// Records that the first byte of an answer has reached the caller of the job at `slot`. From now on the attempt
@@ -67,7 +67,9 @@ impl Engine {
         target.settle(now, &cost, None);
         target.cancel_probe(attempt);
         self.advance_pace_turns(candidate.target);
-        self.cancel_attempt(driver, slot, &SentAttempt { attempt, candidate, sent_at }, None);
+        let sent = SentAttempt { attempt, candidate, sent_at };
+        self.settle_spend(slot, &sent, Some(Usage::default()));
+        self.cancel_attempt(driver, slot, &sent, None);
         self.give_up(driver, slot, EndReason::Cancelled);
         self.run_ready(driver);
     }

@@ -14,6 +14,7 @@
 //!   not spare. The jobs that follow are delayed by it only if they use up that share faster than it refills;
 //! * the target is in use: neither in cool-down, nor ejected, nor being probed, and no job waits for it;
 //! * no job queues for a permit, and the same share of the permits is free after it;
+//! * the client's budget in USD allows it, and no job waits for that;
 //! * the job has not tried the target. So a hedge is never a retry, and takes nothing from the retry budget;
 //! * the job has had no hedge before, and may make another attempt.
 //!
@@ -203,9 +204,11 @@ impl Router {
     ) -> bool {
         let (target, queues) =
             (&self.targets[candidate.target.index()], self.pace_queues.of(candidate.target));
-        let view = TargetForJob { state: target, own, queues };
+        let spend = self.spend.as_ref().and_then(|spend| spend.blocks(now, &active.job, candidate.target));
+        let view = TargetForJob { state: target, own, queues, spend };
         (active.tried | active.excluded) & candidate.bit() == 0
             && target.is_in_use(now)
+            && self.spend.as_ref().is_none_or(|spend| !spend.is_awaited())
             && !target.is_awaited()
             && queues.iter().all(FairQueue::is_empty)
             && blocked_by(now, active, candidate.bit(), cost, &view, &self.budget).is_none()
@@ -323,6 +326,7 @@ impl Engine {
     /// Cancels the attempt in flight that is not in the job's state, if there is one.
     pub(super) fn cancel_second(&mut self, driver: &mut impl Driver, slot: Slot) {
         if let Some(second) = self.row(slot).and_then(|row| row.second.take()) {
+            self.settle_spend(slot, &second, None);
             self.cancel_attempt(driver, slot, &second, None);
             self.router.target(second.candidate.target).cancel_probe(second.attempt);
         }

@@ -60,6 +60,8 @@ pub(super) enum JobState {
     /// It waits for the pace of a target. `turn_at`: the instant of its timer if it is the first of its queue; [`Instant::MAX`]
     /// otherwise.
     InPaceQueue { candidate: Candidate, turn_at: Instant },
+    /// It waits for the client's budget in USD, at the target at which it costs least.
+    InSpendQueue(Candidate),
     /// It waits for the answer to an identical job.
     Following,
     /// Its leader was given up; it leads now and has not run yet. Never between two inputs of the engine.
@@ -102,6 +104,7 @@ impl ActiveJob {
             JobState::Waiting { .. }
             | JobState::InCoolDownQueue(_)
             | JobState::InPaceQueue { .. }
+            | JobState::InSpendQueue(_)
             | JobState::Following => {
                 self.wait += elapsed;
             }

@@ -31,6 +31,7 @@
 //! | `Waiting` | until a wake-up: back-off, cool-down or probe | `handle_timeout`: `Deciding` |
 //! | `InPaceQueue` | until its turn at a paced target | `handle_timeout`: `Deciding` |
 //! | `InCoolDownQueue` | until its turn after a cool-down or a probe | `wake`: `Deciding` or `Queued`, if due or too late |
+//! | `InSpendQueue` | until the client's budget in USD allows a send | `run_ready`: `Deciding` |
 //! | `Queued` | no permit of the concurrency limit is free | `run_ready`: `Deciding` |
 //! | `Following` | its leader, an identical job, is in flight | the leader's answer: finished; its end: see below |
 //! | `Promoted` | leads now, has not run yet; never between two inputs | `run_ready`: `Deciding` |
@@ -49,7 +50,7 @@
 //! one is a hedge (23).
 //!
 //! Policies, one file each: `route` chooses the step, `pick` the target of a step, `blockers` finds what blocks the others, `backoff` draws the wait,
-//! `attempt_timeout` bounds attempts, `hedge` sends second ones, `budget` bounds retries, `target` holds the pacing and the cool-downs that hold for all
+//! `attempt_timeout` bounds attempts, `hedge` sends second ones, `budget` bounds retries, `spend` what attempts cost, `target` holds the pacing and the cool-downs that hold for all
 //! jobs, `job_cool_down` those of single jobs, `estimate` the quota estimate, `cache` the response cache, `coalesce` leaders
 //! and followers, `concurrency` the concurrency limit and its queue, `adaptive_limit` a limit that adapts itself, `cool_down_queue` the jobs that wait for targets,
 //! `pace_queue` the jobs that wait for the pace, `answer_time` which of them can still be answered in time, `wake` the ends of waits.
@@ -84,6 +85,7 @@ pub mod parse;
 mod pick;
 mod reply;
 mod route;
+mod spend;
 mod target;
 mod timers;
 mod view;
@@ -111,6 +113,7 @@ use jobs::{ActiveJob, JobSlab, JobState};
 use provider::Instant;
 use reply::{AttemptEnd, ReplyClass};
 use route::Router;
+use spend::Spend;
 use timers::Timers;
 
 /// The routing engine. The module documentation describes how to drive it.
@@ -176,6 +179,16 @@ impl Engine {
     #[must_use]
     pub fn without_hedges(mut self) -> Self {
         self.hedges = None;
+        self
+    }
+
+    /// Returns the engine with a budget whose windows are counted from [`Instant::ZERO`], whatever date its scenario begins at: for a
+    /// driver that does not begin at that date. It has sent no attempt.
+    #[must_use]
+    pub fn with_budget_from_start(mut self) -> Self {
+        if let Some(spend) = &mut self.router.spend {
+            spend.count_from_start();
+        }
         self
     }
 
@@ -324,8 +337,10 @@ impl Engine {
     #[must_use]
     #[inline]
     pub fn poll_timeout(&self) -> Instant {
+        let timers = self.timers.next().min(self.attempt_timeouts.next()).min(self.cool_down_queues.next());
         let hedge = self.hedges.as_ref().map_or(Instant::MAX, Hedges::next);
-        self.timers.next().min(self.attempt_timeouts.next()).min(self.cool_down_queues.next()).min(hedge)
+        let spend = self.router.spend.as_ref().map_or(Instant::MAX, Spend::next);
+        timers.min(hedge).min(spend)
     }
 
     /// Frees the permit of an attempt that is no longer in flight for its job, and its share of the bound on the time of attempts.
@@ -356,6 +371,7 @@ impl Engine {
         let &SentAttempt { attempt, candidate, .. } = sent;
         let (job, target) = (self.jobs.at(slot).job.id, candidate.target);
         let &Reply { outcome, usage, .. } = reply;
+        self.settle_spend_by(slot, sent, reply);
         self.end_attempt(sent, Some(outcome));
         self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
     }
@@ -374,6 +390,9 @@ impl Engine {
     fn advance_clock(&mut self, now: Instant) {
         assert!(now >= self.now, "law 4: time does not decrease, {now} comes after {}", self.now);
         self.now = now;
+        if let Some(spend) = &mut self.router.spend {
+            spend.advance(now);
+        }
     }
 
     #[inline(always)]
@@ -382,7 +401,7 @@ impl Engine {
     }
 
     /// Runs the jobs that this input made ready: first the promoted followers, so that they get the permits of the jobs
-    /// that they replace, then queued jobs while the concurrency limit allows, then jobs whose turn for their targets has
+    /// that they replace, then jobs that the client's budget in USD allows again, then queued jobs while the concurrency limit allows, then jobs whose turn for their targets has
     /// come or would come too late. A job that is given up here may promote another one.
     #[inline]
     fn run_ready(&mut self, driver: &mut impl Driver) {
@@ -390,6 +409,8 @@ impl Engine {
             if let Some(slot) = self.coalescer.as_mut().and_then(Coalescer::pop_promoted) {
                 self.jobs.at(slot).transition(self.now, JobState::Deciding);
                 self.decide(driver, slot);
+            } else if self.take_spend_turn(driver) {
+                // The next one may have its turn as well.
             } else if let Some(slot) = self.concurrency.pop(&self.jobs) {
                 self.dequeue(driver, slot);
             } else if !self.take_next_turn(driver) {

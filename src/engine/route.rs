@@ -6,6 +6,7 @@
 //!     the retry budget allows              (a second attempt at one target is a retry)
 //!     are not in cool-down, neither for all jobs nor for this one, and not being probed
 //!     were not tried since the last wait   (a failed attempt is not repeated at once)
+//!     the client's budget in USD allows    (a cheaper target may fit what is left)
 //!     can be sent to now                   (pace)
 //!  the first step with such a target wins; its pick (`pick`) chooses among them ──▶ send
 //!  no such target ──▶ wait until the earliest instant at which there may be one,
@@ -19,12 +20,12 @@ use super::backoff::exponential;
 use super::blockers::{BlockedBy, Blockers, TargetForJob, blocked_by};
 use super::budget::Budget;
 use super::cool_down_queue::{MIN_WAITS_IN_VAIN, Opening, TargetSet};
-use super::estimate::cost_of;
 use super::job_cool_down::{JobCoolDown, JobCoolDowns};
 use super::jobs::ActiveJob;
-use super::pace_queue::{PaceQueues, cost_ahead};
+use super::pace_queue::PaceQueues;
 use super::pick::{Choice, FreeTargets, MeanCompletion};
 use super::reply::{Reply, ReplyClass};
+use super::spend::Spend;
 use super::target::TargetState;
 use crate::event::{AttemptOutcome, EndReason, Obstacle, RefusalCause, WaitReason};
 use crate::ids::{AttemptId, RouteId, Slot, TargetId};
@@ -63,6 +64,9 @@ pub(super) enum NextAction {
     /// Wait in the queue for the pace of this target. The turn is expected at `until`; it comes earlier if replies return quota,
     /// and later if something else takes some.
     AwaitPace { until: Instant, obstacle: Obstacle, candidate: Candidate },
+    /// Wait for the client's budget in USD, until `until` at the latest; earlier if attempts in flight give back enough. `candidate`: the
+    /// target at which the job costs least.
+    AwaitSpend { until: Instant, obstacle: Obstacle, candidate: Candidate },
     /// Give it up.
     GiveUp(EndReason),
 }
@@ -80,6 +84,8 @@ pub(super) struct Router {
     /// The provider and the account of each target.
     accounts: Vec<(u16, u16)>,
     pub(super) budget: Budget,
+    /// `None` if the client has no budget in USD.
+    pub(super) spend: Option<Spend>,
     retry: Retry,
     jitter_key: u64,
     pub(super) pick_key: u64,
@@ -113,6 +119,7 @@ impl Router {
             job_cool_downs: JobCoolDowns::new(scenario, client.cool_down),
             pace_queues: PaceQueues::new(scenario.targets.len(), client.fair),
             budget: Budget::new(client.retry.budget_permille),
+            spend: Spend::new(scenario, client),
             retry: client.retry.clone(),
             jitter_key: random::label_key(scenario.seed, "jitter"),
             pick_key: random::label_key(scenario.seed, "pick"),
@@ -141,7 +148,7 @@ impl Router {
         active: &mut ActiveJob,
         cost: &Charge,
     ) -> NextAction {
-        let Self { routes, targets, job_cool_downs, pace_queues, budget, .. } = self;
+        let Self { routes, targets, job_cool_downs, pace_queues, budget, spend, .. } = self;
         let (completion, key) = (self.completions[active.job.route.index()], self.pick_key);
         let job_cool_downs = job_cool_downs.of(slot);
         let route = active.job.route.index();
@@ -165,7 +172,9 @@ impl Router {
                 }
                 let target = &targets[candidate.target.index()];
                 let own = job_cool_downs.get(usize::from(candidate.position)).copied();
-                let view = TargetForJob { state: target, own, queues: pace_queues.of(candidate.target) };
+                let spend = spend.as_ref().and_then(|spend| spend.blocks(now, &active.job, candidate.target));
+                let queues = pace_queues.of(candidate.target);
+                let view = TargetForJob { state: target, own, queues, spend };
                 if let Some(blocked_by) = blocked_by(now, active, candidate.bit(), cost, &view, budget) {
                     blockers.add(blocked_by, candidate);
                 } else if takes_first {
@@ -203,16 +212,23 @@ impl Router {
         let after_stated = |(until, obstacle)| (until + delay.after_stated, obstacle, None);
         let cool_down = blockers.cool_down.map(after_stated);
         let pace = blockers.pace.map(|(at, obstacle, candidate)| (at, obstacle, Some(candidate)));
-        let waits = back_offs.into_iter().chain([cool_down, pace]).flatten();
+        let spend = blockers.spend.map(|wait| (wait.at, wait.obstacle, None));
+        let waits = back_offs.into_iter().chain([cool_down, pace, spend]).flatten();
         let Some((until, obstacle, paced)) = waits.min_by_key(|(until, ..)| *until) else {
-            return NextAction::GiveUp(if blockers.budget {
-                EndReason::RetryBudget
-            } else {
-                EndReason::Rejected
+            return NextAction::GiveUp(match blockers {
+                Blockers { budget: true, .. } => EndReason::RetryBudget,
+                Blockers { unaffordable: true, .. } => EndReason::ClientBudget,
+                _ => EndReason::Rejected,
             });
         };
+        let is_late = until >= active.deadline;
+        if let Some(wait) = blockers.spend
+            && (obstacle.why == WaitReason::ClientBudget || (is_late && wait.may_return))
+        {
+            return wait.action(active);
+        }
         active.obstacle = Some(obstacle);
-        if until >= active.deadline || paced.is_some_and(|by| self.comes_too_late(until, by.target, active)) {
+        if is_late || paced.is_some_and(|by| self.comes_too_late(until, by.target, active)) {
             return NextAction::GiveUp(EndReason::Deadline);
         }
         if obstacle.why != WaitReason::Pace {
@@ -221,6 +237,7 @@ impl Router {
         // A back-off, a pace and a cool-down of this job alone end at an instant that is known now: a timer suffices.
         let awaits_targets =
             blockers.just_tried.is_none() && blockers.pace.is_none() && !blockers.job_cool_down;
+        let awaits_targets = awaits_targets && blockers.spend.is_none();
         if awaits_targets && is_at_cap && active.waits_in_vain >= MIN_WAITS_IN_VAIN {
             let (route, positions, or_budget) = (active.job.route, blockers.closed, blockers.budget);
             let targets = TargetSet { route, positions, or_budget };
@@ -271,20 +288,6 @@ impl Router {
             }
         }
         blockers.cool_down.map(|(_, obstacle)| obstacle).or(blockers.probe)
-    }
-
-    /// Returns the earliest instant at which a job may be sent to some target of its route: one that is neither in cool-down nor being probed, and whose pace allows the send after the jobs that wait for it. `None` if that
-    /// instant is not known.
-    pub(super) fn opens_at(&self, now: Instant, job: &Job) -> Option<Instant> {
-        let (cost, targets) = (cost_of(job), &self.routes[job.route.index()]);
-        let targets = targets.iter().flat_map(|cursor| &cursor.step.targets);
-        let opens_at = |target: &TargetId| {
-            let state = &self.targets[target.index()];
-            let ahead = cost_ahead(self.pace_queues.of(*target), job).unwrap_or(Charge::ZERO);
-            let (paced, _) = state.next_send_after(now, &cost, &ahead)?;
-            Some(state.opens_at()?.max(paced))
-        };
-        targets.filter_map(opens_at).min()
     }
 
     /// Returns the random stream of the job's n-th back-off, from zero. It depends on the seed, the job and `n` only.

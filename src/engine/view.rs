@@ -1,10 +1,15 @@
 //! The state of an engine that drivers read, to show it or to pass it on to the engine that replaces this one.
 
 use super::Engine;
+use super::estimate::cost_of;
+use super::pace_queue::cost_ahead;
+use super::route::Router;
+use super::spend::Fit;
 use super::target::TargetState;
 use crate::event::RefusalCause;
 use crate::ids::{JobId, Slot, TargetId};
 use crate::job::Job;
+use provider::meter::Charge;
 use provider::{Axis, Instant};
 
 /// What the engine believes of a target.
@@ -72,7 +77,7 @@ impl Engine {
     }
 
     /// Returns the earliest instant, `at` or later, at which a job may be sent to some target of its route: one that is neither
-    /// in cool-down nor being probed, and whose pace allows the send. `None` if that instant is not known.
+    /// in cool-down nor being probed, and whose pace and the client's budget allow the send. `None` if that instant is not known.
     #[must_use]
     pub fn opens_at(&self, at: Instant, job: &Job) -> Option<Instant> {
         self.router.opens_at(at, job).map(|opens| opens.max(at))
@@ -88,5 +93,28 @@ impl Engine {
     #[must_use]
     pub fn jobs_in_flight(&self) -> usize {
         self.jobs.len()
+    }
+}
+
+impl Router {
+    /// Returns the earliest instant at which a job may be sent to some target of its route: one that is neither in cool-down nor being
+    /// probed, whose pace allows the send after the jobs that wait for it, and that the client's budget in USD allows. `None` if that
+    /// instant is not known.
+    fn opens_at(&self, now: Instant, job: &Job) -> Option<Instant> {
+        let (cost, targets) = (cost_of(job), &self.routes[job.route.index()]);
+        let targets = targets.iter().flat_map(|cursor| &cursor.step.targets);
+        let opens_at = |target: &TargetId| {
+            let state = &self.targets[target.index()];
+            let ahead = cost_ahead(self.pace_queues.of(*target), job).unwrap_or(Charge::ZERO);
+            let (paced, _) = state.next_send_after(now, &cost, &ahead)?;
+            let affordable = match self.spend.as_ref().and_then(|spend| spend.blocks(now, job, *target)) {
+                None => now,
+                // What attempts in flight give back comes at an unknown instant.
+                Some(Fit::Later { may_return: true, .. } | Fit::Never) => return None,
+                Some(Fit::Later { at, .. }) => at,
+            };
+            Some(state.opens_at()?.max(paced).max(affordable))
+        };
+        targets.filter_map(opens_at).min()
     }
 }

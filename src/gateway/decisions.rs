@@ -89,5 +89,6 @@ pub(super) const fn reason_text(reason: EndReason) -> &'static str {
         EndReason::Cancelled => "the caller disconnected, or its budget does not cover the request",
         EndReason::Interrupted => "the answer broke off after it had begun",
         EndReason::GeneratorLag => "the load generator lagged",
+        EndReason::ClientBudget => "the budget of the client in USD does not allow it before its deadline",
     }
 }

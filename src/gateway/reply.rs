@@ -168,10 +168,13 @@ impl Failure<'_> {
         let obstacle_is_limit = self.end.obstacle.is_some_and(|obstacle| match obstacle.why {
             WaitReason::Pace => true,
             WaitReason::CoolDown => obstacle.cause.is_some_and(is_limit),
-            WaitReason::BackOff | WaitReason::Probe => false,
+            WaitReason::BackOff | WaitReason::Probe | WaitReason::ClientBudget => false,
         });
         if reason == EndReason::QueueFull {
             return (StatusCode::SERVICE_UNAVAILABLE, "overloaded_error", "queue_full");
+        }
+        if reason == EndReason::ClientBudget {
+            return (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "client_budget");
         }
         if obstacle_is_limit || self.failures.iter().any(|(_, outcome)| limited(outcome)) {
             return (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "rate_limit_exceeded");
@@ -209,6 +212,7 @@ impl Failure<'_> {
                 WaitReason::CoolDown => format!("cool-down ({cause}{axis}) of"),
                 WaitReason::Pace => format!("pace{axis} of"),
                 WaitReason::Probe => "probe of".to_owned(),
+                WaitReason::ClientBudget => "budget of the gateway's client, in USD, at".to_owned(),
             };
             parts.push(format!("the job would have waited for the {why} {}", name(obstacle.target)));
         }

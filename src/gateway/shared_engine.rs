@@ -235,7 +235,7 @@ pub(super) fn submit(
 /// Creates the engine of a scenario. On the first `protected_routes` routes the last target in use is not ejected; the others
 /// are not protected. The task of a request has one attempt in flight, so the engine does not hedge.
 pub(super) fn engine_of(scenario: &Scenario, protected_routes: usize) -> Engine {
-    Engine::new(scenario).with_protected_routes(protected_routes).without_hedges()
+    Engine::new(scenario).with_protected_routes(protected_routes).without_hedges().with_budget_from_start()
 }
 
 /// The timer task looks at the clock at least this often.

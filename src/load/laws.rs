@@ -69,6 +69,7 @@ pub(super) fn scenario(seed: u64, duration: Nanos, workloads: Vec<Workload>) -> 
             cache: None,
             coalesce: false,
             estimate: None,
+            budget: None,
         }],
         callers: Vec::new(),
         workloads,

@@ -174,6 +174,7 @@ fn given_up(scenario: &Scenario, summary: &Summary, violation: &FirstViolation) 
         (by("deadline"), GiveUpBound::Deadline { deadline_s: seconds(client.deadline) }),
         (by("retry_budget"), GiveUpBound::RetryBudget),
         (by("queue_full"), GiveUpBound::QueueFull),
+        (by("client_budget"), GiveUpBound::ClientBudget),
     ];
     let (given_up, bound) = bounds.into_iter().max_by_key(|(jobs, _)| *jobs)?;
     let is_cause = given_up > 0 && given_up * 2 >= lost;

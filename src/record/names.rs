@@ -24,7 +24,7 @@ const CAUSES: [RefusalCause; 12] = [
     RefusalCause::Other,
 ];
 /// Every reason with its name, in the order of [`EndReason`].
-pub(super) const REASONS: [(EndReason, &str); 8] = [
+pub(super) const REASONS: [(EndReason, &str); 9] = [
     (EndReason::Deadline, "deadline"),
     (EndReason::Attempts, "attempts"),
     (EndReason::RetryBudget, "retry_budget"),
@@ -33,6 +33,7 @@ pub(super) const REASONS: [(EndReason, &str); 8] = [
     (EndReason::Cancelled, "cancelled"),
     (EndReason::Interrupted, "interrupted"),
     (EndReason::GeneratorLag, GENERATOR_LAG),
+    (EndReason::ClientBudget, "client_budget"),
 ];
 /// The name of [`EndReason::GeneratorLag`].
 pub(super) const GENERATOR_LAG: &str = "generator_lag";

@@ -66,6 +66,7 @@ fn sentence(kind: &TraceEventKind) -> String {
                 WaitReason::CoolDown => "waits for a cool-down",
                 WaitReason::Pace => "is paced",
                 WaitReason::Probe => "waits for a probe",
+                WaitReason::ClientBudget => "waits for the budget",
             };
             let least = if *may_extend { "at least " } else { "" };
             format!("{why} until {least}{} s", number(*until_s))

@@ -2,7 +2,7 @@
 
 use crate::formatting::{RunTime, count, duration, job_rate, moment, plural};
 use crate::scenario::trace::TraceUnit;
-use crate::scenario::{AnswerBound, ExceededBound, Note};
+use crate::scenario::{AnswerBound, DEFAULT_CLIENT, ExceededBound, Note, SpendingBudget};
 use provider::Nanos;
 use provider::units::{print_count, print_duration, print_number, print_share};
 
@@ -56,8 +56,25 @@ pub(super) fn sentence(note: &Note) -> String {
             duration(run_s - at_s),
         ),
         Note::WrittenKeys { .. } | Note::Unencrypted { .. } | Note::RealKeys { .. } => upstream(note),
+        Note::ClientBudget { .. } => budget(note),
         Note::Sentence(sentence) => sentence.clone(),
     }
+}
+
+/// Says what a client may spend, and what does not count.
+fn budget(note: &Note) -> String {
+    let Note::ClientBudget { client, usd_per_hour, usd_per_day, free } = note else { return String::new() };
+    let budget = SpendingBudget { usd_per_hour: *usd_per_hour, usd_per_day: *usd_per_day };
+    let client =
+        if client == DEFAULT_CLIENT { "the client".to_owned() } else { format!("the client {client}") };
+    let mut text = format!(
+        "{client} spends at most {budget}; the analytic ceiling does not know this bound and may be too high"
+    );
+    if !free.is_empty() {
+        let verb = if free.len() == 1 { "states no price and counts" } else { "state no price and count" };
+        text += &format!("; {} {verb} as free", free.join(", "));
+    }
+    text
 }
 
 /// Says what is wrong with the way in which a real provider is reached.

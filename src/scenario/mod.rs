@@ -48,6 +48,7 @@ mod row_bytes;
 mod scale;
 mod servable;
 mod spec;
+mod spending;
 mod token_prices;
 pub mod trace;
 mod trace_cache;

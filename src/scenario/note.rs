@@ -150,6 +150,20 @@ pub enum Note {
         /// The number of them, at least one.
         keys: u64,
     },
+    /// A client has a budget in USD, which the analytic ceiling does not know.
+    ClientBudget {
+        /// The client.
+        client: String,
+        /// What it may spend in an hour, in USD.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usd_per_hour: Option<f64>,
+        /// What it may spend in a day, in USD.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usd_per_day: Option<f64>,
+        /// The targets of its jobs that state no price, which it counts as free.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        free: Vec<String>,
+    },
     /// A note in a result of an earlier version, which stored sentences.
     #[serde(untagged)]
     Sentence(String),

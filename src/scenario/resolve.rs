@@ -85,6 +85,8 @@ pub(super) fn resolve(
     scenario.notes.extend(scenario.unservable_notes());
     let late_answers: Vec<_> = scenario.late_answer_notes().collect();
     scenario.notes.extend(late_answers);
+    scenario.report_budgets_without_prices(&spec.budget_places, diagnostics);
+    scenario.notes.extend(scenario.budget_notes());
     scenario
 }
 

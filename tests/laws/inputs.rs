@@ -24,7 +24,7 @@ use quotalab::scenario::{CoolDown, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The `client` map of each scenario that a tape may choose.
-const CLIENTS: [&str; 13] = [
+const CLIENTS: [&str; 15] = [
     "{ deadline: 10s, join: true, retry: { attempts: 3 } }",
     "{ deadline: 10s, join: true, concurrency: 1, queue: 2, retry: { attempts: 2 } }",
     "{ deadline: 5s, concurrency: 2, queue: 100, pace: { gap: 300ms } }",
@@ -38,6 +38,8 @@ const CLIENTS: [&str; 13] = [
     "{ deadline: 10s, hedge: { after: 100ms, spare: 0% }, retry: { attempts: 4 }, attempt_timeout: 2s }",
     "{ deadline: 10s, join: true, hedge: { after: 1ms }, concurrency: { initial: 4, max: 9 }, queue: 3, eject: { after: 1, for: 2s } }",
     "{ deadline: 10s, hedge: { after: 700ms, spare: 10% }, concurrency: 3, pace: requests, cool_down: per_job }",
+    "{ deadline: 20s, join: true, budget: { usd_per_hour: 0.02 } }",
+    "{ deadline: 20s, concurrency: 3, pace: { gap: 300ms }, budget: { usd_per_hour: 0.02, usd_per_day: 0.05 } }",
 ];
 
 fn scenario(client: &str) -> Scenario {
@@ -45,7 +47,7 @@ fn scenario(client: &str) -> Scenario {
         "
 name: inputs
 duration: 1m
-providers: {{ p: {{ models: {{ a: {{ limits: {{ rpm: 120 }} }}, b: {{ limits: {{ rpm: 600 }} }} }} }} }}
+providers: {{ p: {{ models: {{ a: {{ limits: {{ rpm: 120 }}, price: {{ input: 2, output: 2 }} }}, b: {{ limits: {{ rpm: 600 }}, price: {{ input: 1, output: 1 }} }} }} }} }}
 routes: {{ r: [{{ of: [p/default/a] }}, {{ of: [p/default/b] }}] }}
 client: {client}
 workload: [{{ name: w, route: r, arrivals: {{ constant: 1/s }}, prompt: 100, completion: 50 }}]

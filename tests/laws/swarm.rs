@@ -40,7 +40,11 @@ pub(super) fn scenario(tape: &[u32]) -> String {
     let rules: Vec<String> = rules.iter().map(|rule| format!("\"{rule}\"")).collect();
     let _ = writeln!(out, "start: {start}\nexpect: [{}]", rules.join(", "));
     clients(&mut tape, &mut out, &workloads);
-    out
+    let budget = tape.pick(&["", "", "usd_per_hour: 0.01", "usd_per_hour: 0.002", "usd_per_day: 0.0005"]);
+    match budget {
+        "" => out,
+        budget => out.replace(", fair: ", &format!(", budget: {{ {budget} }}, fair: ")),
+    }
 }
 
 fn provider(tape: &mut Tape<'_>, out: &mut String, number: u32, accounts: u32, models: u32) {

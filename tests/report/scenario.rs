@@ -53,6 +53,7 @@ pub(super) fn scenario(name: &str, duration: Nanos, targets: &[(&str, &[(Axis, u
             cache: None,
             coalesce: false,
             estimate: None,
+            budget: None,
         }],
         callers: Vec::new(),
         workloads: vec![workload("chat")],

@@ -38,6 +38,7 @@ mod rules;
 mod session_trace;
 mod sessions;
 mod slots;
+mod spending;
 mod start;
 mod worst_window;
 

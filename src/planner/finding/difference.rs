@@ -137,6 +137,8 @@ pub enum GiveUpBound {
     RetryBudget,
     /// The length of the queue for the client's concurrency.
     QueueFull,
+    /// The client's budget in USD.
+    ClientBudget,
 }
 
 /// The attempts that a limit refused over a run.

@@ -142,6 +142,9 @@ fn given_up(difference: &Difference) -> String {
         GiveUpBound::Deadline { deadline_s } => format!("gives a job up after {}", duration(*deadline_s)),
         GiveUpBound::RetryBudget => "retries no more than its budget allows".to_owned(),
         GiveUpBound::QueueFull => "sheds a job if its queue is full".to_owned(),
+        GiveUpBound::ClientBudget => {
+            "gives a job up that its budget in USD does not allow in time".to_owned()
+        }
     };
     let refused = refusals.as_ref().map_or_else(String::new, |refusals| {
         let attempts = plural(refusals.attempts, "attempt");

@@ -4,7 +4,7 @@ use super::section;
 use crate::scenario::imitation::IMITATIONS;
 use crate::scenario::resolved::{
     AdaptiveConcurrency, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT, Eject, EstimateError,
-    Fairness, Hedge, Jitter, Pace, Scenario, StatedWait,
+    Fairness, Hedge, Jitter, Pace, Scenario, SpendingBudget, StatedWait,
 };
 use provider::Nanos;
 use provider::units::{print_count, print_duration, print_number, print_share};
@@ -123,6 +123,7 @@ fn lines(client: &Client) -> Vec<String> {
             .then(|| "coalesces identical jobs in flight: one is sent, all get its reply".to_owned()),
     );
     lines.extend(client.estimate.map(estimate));
+    lines.extend(client.budget.map(|budget| spending(budget, client.processes)));
     lines
 }
 
@@ -134,6 +135,12 @@ fn fairness(fair: Fairness) -> Option<String> {
         Fairness::Tokens => "tokens",
     };
     Some(format!("workloads that wait get equal shares of {shared}"))
+}
+
+/// Describes what the client may spend.
+fn spending(budget: SpendingBudget, processes: u16) -> String {
+    let share = if processes > 1 { ", in equal shares of its processes" } else { "" };
+    format!("spends at most {budget}{share}")
 }
 
 /// Describes the bound on the attempts in flight.

@@ -40,6 +40,17 @@ pub struct Client {
     pub coalesce: bool,
     /// How far its count of the tokens of prompts is from the provider's; `None` if it is exact.
     pub estimate: Option<EstimateError>,
+    /// What it may spend, all its processes together; `None` for no bound.
+    pub budget: Option<SpendingBudget>,
+}
+
+/// What a client may spend in each hour and in each day of local time, in USD; `None` for no bound. At least one is given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SpendingBudget {
+    /// In an hour; above 0.
+    pub usd_per_hour: Option<f64>,
+    /// In a day; above 0.
+    pub usd_per_day: Option<f64>,
 }
 
 /// The longest time that an attempt may take.
@@ -84,6 +95,7 @@ impl Default for Client {
             cache: None,
             coalesce: false,
             estimate: None,
+            budget: None,
         }
     }
 }

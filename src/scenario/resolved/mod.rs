@@ -17,7 +17,7 @@ pub use arrivals::{Arrivals, GapDist, TraceRow};
 pub use caller::{Caller, DailyBudget};
 pub use client::{
     AdaptiveConcurrency, AttemptTimeout, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT,
-    Eject, EstimateError, Fairness, Hedge, Jitter, Pace, Retry, StatedWait,
+    Eject, EstimateError, Fairness, Hedge, Jitter, Pace, Retry, SpendingBudget, StatedWait,
 };
 pub use engines::MAX_ENGINES;
 pub(crate) use offer::can_be_bought;

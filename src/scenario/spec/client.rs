@@ -1,10 +1,10 @@
 //! The client: deadline, retries, concurrency, pacing, cache, coalescing.
 
-use crate::scenario::diagnostics::Diagnostics;
+use crate::scenario::diagnostics::{Diagnostics, Location};
 use crate::scenario::language::{Data, Fields, Value};
 use crate::scenario::resolved::{
     AdaptiveConcurrency, AttemptTimeout, Backoff, Cache, Client, Concurrency, CoolDown, DEFAULT_CLIENT,
-    Eject, EstimateError, Fairness, Hedge, Jitter, MAX_ENGINES, Pace, Retry, StatedWait,
+    Eject, EstimateError, Fairness, Hedge, Jitter, MAX_ENGINES, Pace, Retry, SpendingBudget, StatedWait,
 };
 use provider::{Nanos, units};
 
@@ -61,7 +61,29 @@ pub(in crate::scenario) fn client(name: &str, fields: &Fields, diagnostics: &Dia
         cache: fields.fields("cache").and_then(cache),
         coalesce: fields.bool("join").unwrap_or_default(),
         estimate: fields.fields("estimate").and_then(estimate),
+        budget: fields.fields("budget").and_then(|budget| self::budget(budget, diagnostics)),
     }
+}
+
+fn budget(fields: &Fields, diagnostics: &Diagnostics) -> Option<SpendingBudget> {
+    if fields.first_given(&["usd_per_hour", "usd_per_day"]).is_none() {
+        let help = "add `usd_per_hour: 5` or `usd_per_day: 60`";
+        diagnostics.report_at(&fields.at, "this budget limits nothing", help);
+        return None;
+    }
+    Some(SpendingBudget {
+        usd_per_hour: fields.number("usd_per_hour"),
+        usd_per_day: fields.number("usd_per_day"),
+    })
+}
+
+/// Returns the place of the budget of each client that has one, with the name of the client.
+pub(super) fn budget_places(scenario: &Fields) -> Vec<(String, Location)> {
+    let place = |fields: &Fields| fields.fields("budget").map(|budget| budget.at.clone());
+    let default = scenario.fields("client").and_then(place).map(|at| (DEFAULT_CLIENT.to_owned(), at));
+    let named = scenario.named_entries("clients").iter();
+    let named = named.filter_map(|(name, value)| Some((name.text.clone(), place(value.fields()?)?)));
+    default.into_iter().chain(named).collect()
 }
 
 fn attempt_timeout(value: &Value) -> Option<AttemptTimeout> {

@@ -63,6 +63,8 @@ pub(super) struct Spec {
     pub(super) routes: Vec<RouteSpec>,
     /// `client`, then `clients` in the order written.
     pub(super) clients: Vec<Client>,
+    /// Where the budget of each client that has one is written, with the name of the client.
+    pub(super) budget_places: Vec<(String, Location)>,
     /// `callers`, in the order written.
     pub(super) callers: Vec<Caller>,
     /// `workload`, in the order written.
@@ -115,6 +117,7 @@ fn from_fields(
         providers: fields.named_entries("providers").iter().map(provider).collect(),
         routes: route::routes(fields, diagnostics),
         clients: client::clients(fields, diagnostics),
+        budget_places: client::budget_places(fields),
         callers: caller::callers(fields, inputs.0, diagnostics),
         workloads: fields
             .items("workload")

@@ -82,7 +82,7 @@ impl Model {
             EventKind::Waiting { obstacle: Obstacle { target, why, .. }, until, .. } => match why {
                 WaitReason::CoolDown => (!self.cools_down_per_job).then_some(WaitsFor::CoolDown(target)),
                 WaitReason::Pace => Some(WaitsFor::Pace(target, until)),
-                WaitReason::BackOff | WaitReason::Probe => None,
+                WaitReason::BackOff | WaitReason::Probe | WaitReason::ClientBudget => None,
             },
             _ => None,
         };

@@ -63,7 +63,7 @@ pub(in crate::scenario::language) static BUDGET: Map = Map {
 };
 
 /// The largest budget in USD. A larger one is likely a typing error.
-const MAX_USD: f64 = 1e6;
+pub(super) const MAX_USD: f64 = 1e6;
 
 /// The largest budget in tokens. A larger one is likely a typing error.
 const MAX_TOKENS: u64 = 1_000_000_000_000;

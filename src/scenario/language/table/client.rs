@@ -120,6 +120,7 @@ pub(in crate::scenario) static CLIENT: Map = Map {
              what was counted for its job.",
         )
         .default("exact"),
+        super::spending::BUDGET_WORD,
     ],
     forms: &[],
     refused: &[],

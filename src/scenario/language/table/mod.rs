@@ -13,6 +13,7 @@ mod offer;
 mod provider;
 mod scenario;
 mod sessions;
+mod spending;
 mod workload;
 
 pub(super) use caller::{BUDGET, CALLER};
@@ -30,6 +31,7 @@ pub(in crate::scenario) use provider::{FAULT, PROVIDER};
 pub(in crate::scenario) use scenario::SCENARIO;
 pub(super) use scenario::{START, STEP, WHAT_IF};
 pub(super) use sessions::{COUNT_DIST, SESSION_CONTEXT, SESSIONS};
+pub(super) use spending::SPENDING;
 pub(super) use workload::{ARRIVAL_STEP, ARRIVALS, BATCH, REPEATS, SHAPE_MAP, TRACE_COLUMNS, WORKLOAD};
 
 use super::{Choice, Form, Kind, Map, NameKind, Refused, Word, choice, word};
