@@ -23,6 +23,7 @@ mod tasks;
 mod terminal;
 pub mod text;
 mod text_layout;
+mod unsent;
 mod usage;
 mod usage_table;
 pub mod verdict;

@@ -1,13 +1,13 @@
 //! The findings of a run as sentences, for the head of every report.
 
-use super::{ceiling_bounds, endpoint, notes, tasks};
+use super::{ceiling_bounds, endpoint, notes, tasks, unsent};
 use crate::event::LocalFailure;
 use crate::formatting::{
     RunTime, count, duration, job_rate, jobs_in, moment, number, offered_in, percent, plural, share_of,
 };
 use crate::record::{
     CeilingPeak, Counts, CutAnswers, CutBound, CutWorkload, Finding, GeneratorLag, GeneratorShed, GivenUp,
-    Late, LimitCeiling, LongWindow, Summary, UnjudgedRule, UnsentJobs, WorstWindow,
+    Late, LimitCeiling, LongWindow, Summary, UnjudgedRule, WorstWindow,
 };
 use provider::Axis;
 
@@ -67,7 +67,7 @@ fn sentence(finding: &Finding, run: &RunTime) -> String {
         Finding::NoRefusal { offered_per_min, ceiling, given_up, unsent, too_large, too_long, faulted } => {
             let refused = refused(*too_large, *too_long, *faulted) + &self::given_up(given_up.as_ref());
             let text = no_refusal(&refused, *offered_per_min, ceiling.as_ref(), run);
-            text + &unsent.map_or_else(String::new, |unsent| self::unsent(unsent, ceiling.is_some()))
+            text + &unsent.map_or_else(String::new, |unsent| unsent::sentence(unsent, ceiling.is_some()))
         }
         Finding::LongWindow(window) => long_window(window, run),
         Finding::CutAnswers(cut) => cut_answers("", cut),
@@ -329,21 +329,6 @@ fn no_refusal(refused: &str, offered_per_min: f64, ceiling: Option<&LimitCeiling
         }
         None => format!("{refused}, and no limit bounds the load."),
     }
-}
-
-/// Says which jobs used no limit, so that the load at the providers was smaller than the one offered; `is_bounded`: the sentence
-/// before states what the limits allow.
-fn unsent(unsent: UnsentJobs, is_bounded: bool) -> String {
-    let UnsentJobs { offered, cached, joined } = unsent;
-    let part = |jobs: u64, how: &str| {
-        let share = percent(share_of(jobs, offered).unwrap_or(0.0));
-        (jobs > 0).then(|| format!("{share} of the jobs {how}"))
-    };
-    let parts = [part(cached, "from its cache"), part(joined, "with the answer to an identical one")];
-    let parts: Vec<_> = parts.into_iter().flatten().collect();
-    let allowed =
-        if is_bounded { " What the limits allow is stated for jobs that are all sent." } else { "" };
-    format!(" The client answered {}: these used no limit.{allowed}", parts.join(" and "))
 }
 
 /// Returns the sentence of [`Finding::JobOutcomes`]. Outcomes without a job are left out.

@@ -190,3 +190,14 @@ fn a_budget_that_can_never_bind_is_refused() {
     ));
     assert_eq!(like.default_client().budget.and_then(|budget| budget.usd_per_day), Some(5.0));
 }
+
+/// Of twelve jobs the first hour pays for five; the others are given up when it is used up.
+#[test]
+fn the_verdict_names_the_budget() {
+    let client = "deadline: 1m, budget: {usd_per_hour: 0.5}";
+    let summary =
+        super::summary(&yaml(client, "arrivals: {burst: 12, every: 1d}", "[{of: [p/default/m]}]", ""));
+    let text = quotalab::report::verdict::sentences(&summary).join(" ");
+    let sentence = "The client's budget in USD bounds the load: 58.3 % of the jobs were given up for it.";
+    assert!(text.contains(sentence), "{text}");
+}
