@@ -1,5 +1,6 @@
 //! The ceiling as text, for `check`.
 
+use super::peak::allowed_failures;
 use super::{AxisCeiling, Ceiling, FirstRun, InRouteOrder, Peak};
 use crate::formatting::{
     RunTime, at_seconds, duration, job_rate, jobs_in, moment, number, offered_in, seconds,
@@ -22,9 +23,9 @@ impl Ceiling {
     #[must_use]
     pub fn describe(&self, scenario: &Scenario) -> String {
         let mut out = format!(
-            "ceiling over {} (an upper bound of what is served in that time, computed from mean sizes and the limits, with what limits per \
-             minute hold at the start; chance, waits, outages and a daily limit that is used up before the end of the day lower it; cache \
-             hits, jobs that the rules let fail, and jobs that are served after the run raise the load that holds)\n",
+            "ceiling over {} (an upper bound of the load of which every job is served within the run, computed from mean \
+             sizes and the limits, with what limits per minute hold at the start; chance, waits, outages and a daily limit that is used up before the end of the day lower it; cache hits \
+             raise it)\n",
             units::print_duration(scenario.duration)
         );
         // If some jobs are too large for every target, the ceiling is compared with the load of the others.
@@ -61,6 +62,7 @@ impl Ceiling {
             out += &self.route_order_line(scenario);
             out += &self.peak_line(scenario);
             out += &self.first_run_line(scenario);
+            out += &self.rules_line(scenario);
         }
         for target in self.targets.iter().filter(|target| !target.axes.is_empty()) {
             let name = &scenario.targets[target.target.index()].name;
@@ -126,6 +128,32 @@ impl Ceiling {
         )
     }
 
+    /// Says why a load above the ceiling may keep the rules: they let jobs fail, or jobs may be served after the end of the run. Empty
+    /// if there is no finite ceiling, if neither is at least 2 % of the run, or if a peak bounds the ceiling, which counts both.
+    fn rules_line(&self, scenario: &Scenario) -> String {
+        if self.peak.is_some() || self.multiple <= 0.0 || !self.multiple.is_finite() {
+            return String::new();
+        }
+        let failing = (0..scenario.workloads.len()).map(|workload| allowed_failures(scenario, workload));
+        let failing = failing.fold(0.0, f64::max);
+        let after = scenario.longest_deadline().min(scenario.duration);
+        let is_late = after.as_secs_f64() >= MIN_REPORTED_EXCESS * scenario.duration.as_secs_f64();
+        let failing = (failing >= MIN_REPORTED_EXCESS).then(|| {
+            format!("they let up to {} of the jobs of a workload fail", units::print_share(failing))
+        });
+        let after = is_late.then(|| {
+            format!(
+                "jobs that arrive in the last {} may be served after the end of the run",
+                units::print_duration(after)
+            )
+        });
+        let reasons: Vec<String> = failing.into_iter().chain(after).collect();
+        if reasons.is_empty() {
+            return String::new();
+        }
+        format!("  a higher load may still keep the rules: {}\n", reasons.join(", and "))
+    }
+
     /// Describes what the limits admit in the first run of a new account; empty unless that is more than 2 % above the ceiling.
     fn first_run_line(&self, scenario: &Scenario) -> String {
         let Some(FirstRun { jobs_per_min, multiple }) = self.higher_first_run() else { return String::new() };
@@ -164,6 +192,9 @@ impl AxisCeiling {
         format!("{admits} ({} without reservations beyond usage)", job_rate(*unreserved_jobs_per_min))
     }
 }
+
+/// The share of the jobs that may fail, or of the run in whose last part jobs may wait beyond its end, from which it is stated.
+const MIN_REPORTED_EXCESS: f64 = 0.02;
 
 /// The largest ratio, of the jobs that a limit admits with reservations to those without, at which both numbers are stated.
 const MAX_STATED_RATIO: f64 = 0.995;

@@ -14,7 +14,7 @@ use crate::engine::{Engine, NewAnswer, TargetView};
 use crate::event::Event;
 use crate::ids::{Slot, Tag, TargetId};
 use crate::job::Job;
-use crate::scenario::{KnownLimit, Scenario};
+use crate::scenario::{Client, KnownLimit, Scenario};
 use provider::{Axis, Instant};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -235,7 +235,10 @@ pub(super) fn submit(
 /// Creates the engine of a scenario. On the first `protected_routes` routes the last target in use is not ejected; the others
 /// are not protected. The task of a request has one attempt in flight, so the engine does not hedge.
 pub(super) fn engine_of(scenario: &Scenario, protected_routes: usize) -> Engine {
-    Engine::new(scenario).with_protected_routes(protected_routes).without_hedges().with_budget_from_start()
+    // The gateway is one process, whose budget is whole.
+    let client = Client { processes: 1, ..scenario.default_client().clone() };
+    let engine = Engine::of_client(scenario, &client).with_protected_routes(protected_routes);
+    engine.without_hedges().with_budget_from_start()
 }
 
 /// The timer task looks at the clock at least this often.

@@ -356,3 +356,40 @@ fn a_larger_multiple_has_the_same_jobs_sooner() {
         matches!(scenario.scaled(2.0).workloads[0].arrivals, Arrivals::Poisson(rate) if (rate - 1.0 / 6.0).abs() < 1e-12)
     );
 }
+
+/// A limit of 60 requests per minute admits 600 in 10 min, and a full bucket 60 more. 70 jobs/min are above that,
+/// but keep a rule that lets some fail if those that wait are served after the run, so `check` does not call the ceiling a bound of theirs.
+#[test]
+fn a_load_above_the_ceiling_that_keeps_the_rules_is_announced() {
+    let yaml = |deadline: &str, rule: &str| {
+        format!(
+            "{{name: t, seed: 7, duration: 10m, \
+             providers: {{p: {{dialect: groq, accounts: {{a: [k]}}, models: {{m: {{limits: {{rpm: 60}}, \
+             latency: {{first_token: 200ms, output: 300 tok/s}}}}}}}}}}, routes: {{r: [{{of: [p/a/m]}}]}}, \
+             client: {{deadline: {deadline}, retry: {{attempts: 100}}}}, \
+             workload: [{{name: w, route: r, arrivals: {{constant: 70/min}}, prompt: 100, completion: 10}}], \
+             expect: ['{rule}']}}"
+        )
+    };
+    let line = |deadline: &str, rule: &str| {
+        let scenario = parse(&yaml(deadline, rule));
+        let text = Ceiling::of(&scenario).describe(&scenario);
+        text.lines().find(|line| line.contains("a higher load may still keep the rules")).map(str::to_owned)
+    };
+    let scenario = parse(&yaml("9m", "success >= 85%"));
+    assert!(Ceiling::of(&scenario).multiple < 1.0);
+    let rules = Rules::of(&scenario);
+    let count = runner::RunCount::new(&());
+    let run = runner::Runner { rules: &rules, count: &count }.run(&scenario, 1.0, 0).unwrap();
+    assert!(run.broken.is_empty(), "{:?}", run.broken);
+    assert_eq!(
+        line("9m", "success >= 85%").as_deref(),
+        Some(
+            "  a higher load may still keep the rules: they let up to 15% of the jobs of a workload fail, and jobs that arrive in the last \
+             9m may be served after the end of the run"
+        )
+    );
+    assert!(line("5s", "success >= 85%").is_some_and(|line| !line.contains("after the end")));
+    assert!(line("9m", "success >= 99%").is_some_and(|line| !line.contains("fail")));
+    assert_eq!(line("5s", "success >= 99%"), None);
+}

@@ -1,7 +1,7 @@
 //! Sentences on loads that cannot be judged, because a run or the windows of a rule have too few jobs.
 
 use crate::formatting::{duration, job_rate, plural};
-use crate::planner::{Load, Plan, TooFewJobs, UndecidedSeeds};
+use crate::planner::{Load, Plan, TooFewJobs, UndecidedCheck, UndecidedSeeds};
 
 /// Returns what there is and what a rule needs, in its own unit: `20 jobs` and `300 jobs`, or `0 tasks` and `60 tasks`.
 fn amounts(few: &TooFewJobs) -> (String, String) {
@@ -25,7 +25,7 @@ pub(super) fn why(few: &TooFewJobs) -> String {
 }
 
 /// Says why a ceiling is undecided, and what would help, without final punctuation.
-pub(super) fn no_ceiling(few: &TooFewJobs) -> String {
+fn no_ceiling(few: &TooFewJobs) -> String {
     let (rule, (have, needed)) = (&few.rule, amounts(few));
     match few.window_s {
         Some(_) => format!("{}. {}", why(few), remedy(few)),
@@ -33,6 +33,22 @@ pub(super) fn no_ceiling(few: &TooFewJobs) -> String {
             "a run has {have} where the rules begin to break, and `{rule}` needs {needed}. {}",
             remedy(few)
         ),
+    }
+}
+
+/// Says why a ceiling of users is undecided, and what would help, without final punctuation. Few of the fresh seeds that cannot be
+/// judged break a rule, so their load is not where the rules begin to break.
+pub(super) fn no_user_ceiling(few: &TooFewJobs, fresh: Option<UndecidedCheck>) -> String {
+    match fresh {
+        Some(UndecidedCheck { undecided, seeds, .. }) => {
+            format!(
+                "{undecided} of {seeds} fresh seeds cannot be judged at the highest load checked at which few of them break a rule: \
+                 there {}. {}",
+                why(few),
+                remedy(few)
+            )
+        }
+        None => no_ceiling(few),
     }
 }
 
@@ -126,4 +142,29 @@ pub(super) fn legend(plan: &Plan) -> Vec<String> {
         )
     });
     of_runs.into_iter().chain(thin).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fresh seeds are checked at a load that few of them break, so the sentence does not say that the rules begin to break there.
+    #[test]
+    fn users_whose_fresh_seeds_are_undecided_are_not_said_to_break_the_rules() {
+        let few = TooFewJobs {
+            rule: "success >= 99%".to_owned(),
+            jobs: 20,
+            needed: 300,
+            window_s: None,
+            tasks: None,
+        };
+        let fresh = UndecidedCheck { jobs_per_min: 2.0, seeds: 32, undecided: 9 };
+        assert_eq!(
+            no_user_ceiling(&few, Some(fresh)),
+            "9 of 32 fresh seeds cannot be judged at the highest load checked at which few of them break a rule: there a run has 20 jobs, and \
+             `success >= 99%` needs 300 jobs. A longer run (`--for`) has more"
+        );
+        let searched = no_user_ceiling(&few, None);
+        assert!(searched.starts_with("a run has 20 jobs where the rules begin to break"), "{searched}");
+    }
 }

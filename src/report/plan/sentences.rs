@@ -82,7 +82,8 @@ fn finding(plan: &Plan, finding: &Finding) -> String {
     match finding {
         Finding::CeilingFound { .. } => ceiling_found(plan, finding, runs),
         Finding::Users { load, tried, without, .. } => {
-            users::sentence(load, &plan.load, *tried, without.as_ref(), runs)
+            let fresh = plan.ceiling.simulated.undecided_seeds.and_then(|seeds| seeds.fresh);
+            users::sentence(load, &plan.load, *tried, (without.as_ref(), fresh), runs)
         }
         Finding::NoLoadHolds { load_jobs_per_min, rules, too_large: Some(share), .. } => format!(
             "No load holds, so the present one of {} does not either: {}.",

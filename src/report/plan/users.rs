@@ -2,7 +2,7 @@
 
 use super::{PlanReport, differences, few, sentences};
 use crate::formatting::{count, duration, job_rate, number, percent, plural, usd};
-use crate::planner::{ChangeEffect, Load, NoUserCeiling, Plan, TargetLoad, UserLoad};
+use crate::planner::{ChangeEffect, Load, NoUserCeiling, Plan, TargetLoad, UndecidedCheck, UserLoad};
 use crate::report::page;
 use maud::Markup;
 
@@ -40,12 +40,12 @@ pub(super) fn ceiling_of(change: &ChangeEffect) -> Option<String> {
 }
 
 /// Returns the finding about the load of users. `tried` is the highest multiple of the load that was tried, the lowest if none
-/// held; `reason` is why there is no ceiling, if there is none; `runs` is the word for the runs of the plan.
+/// held; `reason` is why there is no ceiling, if there is none, and `fresh` the check on fresh seeds that left it undecided; `runs` is the word for the runs of the plan.
 pub(super) fn sentence(
     user_load: &UserLoad,
     present: &Load,
     tried: f64,
-    reason: Option<&NoUserCeiling>,
+    (reason, fresh): (Option<&NoUserCeiling>, Option<UndecidedCheck>),
     runs: &str,
 ) -> String {
     let verdict = match (&present.undecided, present.holds) {
@@ -55,7 +55,7 @@ pub(super) fn sentence(
     };
     let present = load(user_load.users, user_load.open_jobs_per_min);
     let ceiling = match (&user_load.ceiling, reason) {
-        (None, reason) => no_ceiling(reason, tried),
+        (None, reason) => no_ceiling(reason, tried, fresh),
         (Some(ceiling), _) if ceiling.users == 0 => match ceiling.share {
             Some(share) => format!("no number of users that was tried holds on {} of {runs}", percent(share)),
             None => "no number of users that was tried holds".to_owned(),
@@ -77,8 +77,8 @@ pub(super) fn sentence(
     format!("The present load of {present} {verdict}; {ceiling}. {}", throughput(user_load))
 }
 
-/// Says why there is no ceiling, without final punctuation. `tried` is as for [`sentence`].
-fn no_ceiling(reason: Option<&NoUserCeiling>, tried: f64) -> String {
+/// Says why there is no ceiling, without final punctuation. `tried` and `fresh` are as for [`sentence`].
+fn no_ceiling(reason: Option<&NoUserCeiling>, tried: f64, fresh: Option<UndecidedCheck>) -> String {
     let tried = number(tried);
     match reason {
         Some(NoUserCeiling::NoLoadHolds { rules, too_large: Some(share) }) => {
@@ -94,7 +94,7 @@ fn no_ceiling(reason: Option<&NoUserCeiling>, tried: f64) -> String {
             "nor does any other load that was tried: a ceiling, if there is one, is below {tried} times that"
         ),
         Some(NoUserCeiling::TooFewJobs(few)) => {
-            format!("the ceiling is not known: {}", few::no_ceiling(few))
+            format!("the ceiling is not known: {}", few::no_user_ceiling(few, fresh))
         }
         Some(NoUserCeiling::Unbounded) | None => format!("no ceiling was found up to {tried} times that"),
     }
