@@ -1,15 +1,17 @@
-//! How a job ends: served, given up, terminated, or in flight when the run ends; and what happens to its followers.
+//! How a job ends: served, given up, terminated, or in flight when the run ends; what happens to its followers; and how its attempts end.
 
 use super::Engine;
+use super::adaptive_limit::Signal;
 use super::cache::NewAnswer;
 use super::coalesce::Coalescer;
 use super::driver::{Answer, Driver, Handover};
+use super::estimate::cost_of;
 use super::hedge::SentAttempt;
 use super::jobs::JobState;
-use super::reply::Reply;
+use super::reply::{AttemptEnd, Reply, ReplyClass};
 use super::route::Candidate;
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason, EventKind, HedgeUse, JobEnd, JobOutcome};
-use crate::ids::{AttemptId, Slot};
+use crate::ids::{AttemptId, Slot, TargetId};
 use provider::{Instant, Nanos};
 
 impl Engine {
@@ -134,6 +136,56 @@ impl Engine {
             }
         }
         self.give_up(driver, slot, end_reason);
+    }
+
+    /// Frees the permit of an attempt that is no longer in flight for its job, and its share of the bound on the time of attempts.
+    /// `outcome` is `None` if it has no result: it was cancelled, or not sent.
+    #[inline]
+    pub(super) fn end_attempt(&mut self, sent: &SentAttempt, outcome: Option<AttemptOutcome>) {
+        let &SentAttempt { attempt, candidate, sent_at } = sent;
+        let signal = outcome.map_or(Signal::None, Signal::of);
+        self.concurrency.release((attempt, AttemptId(self.next_attempt)), signal);
+        let Self { jobs, hedges, attempt_timeouts, .. } = self;
+        match hedges {
+            None => attempt_timeouts.forget(|slot, attempt| !jobs.has_in_flight(slot, attempt)),
+            Some(hedges) => {
+                hedges.forget(|slot, attempt| !jobs.has_in_flight(slot, attempt));
+                let is_second = |slot, attempt| hedges.has_in_flight(slot, attempt);
+                attempt_timeouts
+                    .forget(|slot, attempt| !jobs.has_in_flight(slot, attempt) && !is_second(slot, attempt));
+            }
+        }
+        let took = self.now.since(sent_at);
+        let end = outcome.map_or(AttemptEnd::Unknown, |outcome| ReplyClass::of(outcome).attempt_end());
+        self.router.target(candidate.target).end_attempt(self.now, took, end);
+    }
+
+    /// Ends an attempt of the job at `slot` with its reply, or with the failure that stands for it.
+    #[inline]
+    pub(super) fn end_with_reply(
+        &mut self,
+        driver: &mut impl Driver,
+        slot: Slot,
+        sent: &SentAttempt,
+        reply: &Reply,
+    ) {
+        let &SentAttempt { attempt, candidate, .. } = sent;
+        let (job, target) = (self.jobs.at(slot).job.id, candidate.target);
+        let &Reply { outcome, usage, .. } = reply;
+        self.settle_spend_by(slot, sent, reply);
+        self.end_attempt(sent, Some(outcome));
+        self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
+    }
+
+    /// Replaces what an attempt of the job at `slot` reserved of the quota estimate by what its reply states.
+    #[inline]
+    pub(super) fn settle(&mut self, slot: Slot, target: TargetId, reply: &Reply) {
+        let cost = cost_of(&self.jobs.at(slot).job);
+        let served = (reply.class() == ReplyClass::Served).then_some(reply.usage);
+        let target_state = self.router.target(target);
+        target_state.settle(self.now, &cost, served);
+        target_state.update_estimate(self.now, reply);
+        self.advance_pace_turns(target);
     }
 
     /// Cancels an attempt of a job that is no longer in flight by the state of the job, and releases its permit.

@@ -250,7 +250,6 @@ impl Engine {
     }
 
     /// Returns `true` if the job at the slot has two attempts in flight.
-    #[inline]
     pub(super) fn has_second(&self, slot: Slot) -> bool {
         self.hedges.as_ref().is_some_and(|hedges| hedges.rows[slot.index()].second.is_some())
     }
@@ -299,13 +298,10 @@ impl Engine {
         slot: Slot,
         (beside, candidate): (AttemptId, Candidate),
     ) {
-        let cost = cost_of(&self.jobs.at(slot).job);
+        let (id, cost, sent_at) = (self.jobs.job(slot).id, cost_of(self.jobs.job(slot)), self.now);
         self.router.target(candidate.target).reserve(self.now, &cost);
         let attempt = self.begin_attempt(slot, candidate.target);
-        let active = self.jobs.at(slot);
-        active.count_hedge(candidate);
-        let id = active.job.id;
-        let sent_at = self.now;
+        self.jobs.at(slot).count_hedge(candidate);
         if let Some(row) = self.row(slot) {
             row.hedge = Some(attempt);
             row.second = Some(SentAttempt { attempt, candidate, sent_at });

@@ -98,11 +98,10 @@ pub(crate) use reply::is_permanent_status;
 pub use reply::{LimitNumbers, Reply, Wait, WaitKind};
 pub use view::{TargetHealth, TargetView};
 
-use crate::event::{AttemptOutcome, EndReason, Event, EventKind};
-use crate::ids::{AttemptId, EngineId, JobId, Slot, Tag, TargetId};
+use crate::event::{EndReason, Event, EventKind};
+use crate::ids::{AttemptId, EngineId, JobId, Slot, Tag};
 use crate::job::Job;
 use crate::scenario::{Client, Scenario};
-use adaptive_limit::Signal;
 use attempt_timeout::AttemptTimeouts;
 use cache::Cache;
 use coalesce::Coalescer;
@@ -111,7 +110,7 @@ use cool_down_queue::CoolDownQueues;
 use hedge::{Hedges, SentAttempt};
 use jobs::{ActiveJob, JobSlab, JobState};
 use provider::Instant;
-use reply::{AttemptEnd, ReplyClass};
+use reply::ReplyClass;
 use route::Router;
 use spend::Spend;
 use timers::Timers;
@@ -341,50 +340,6 @@ impl Engine {
         let hedge = self.hedges.as_ref().map_or(Instant::MAX, Hedges::next);
         let spend = self.router.spend.as_ref().map_or(Instant::MAX, Spend::next);
         timers.min(hedge).min(spend)
-    }
-
-    /// Frees the permit of an attempt that is no longer in flight for its job, and its share of the bound on the time of attempts.
-    /// `outcome` is `None` if it has no result: it was cancelled, or not sent.
-    #[inline]
-    fn end_attempt(&mut self, sent: &SentAttempt, outcome: Option<AttemptOutcome>) {
-        let &SentAttempt { attempt, candidate, sent_at } = sent;
-        let signal = outcome.map_or(Signal::None, Signal::of);
-        self.concurrency.release((attempt, AttemptId(self.next_attempt)), signal);
-        let Self { jobs, hedges, attempt_timeouts, .. } = self;
-        match hedges {
-            None => attempt_timeouts.forget(|slot, attempt| !jobs.has_in_flight(slot, attempt)),
-            Some(hedges) => {
-                hedges.forget(|slot, attempt| !jobs.has_in_flight(slot, attempt));
-                let is_second = |slot, attempt| hedges.has_in_flight(slot, attempt);
-                attempt_timeouts
-                    .forget(|slot, attempt| !jobs.has_in_flight(slot, attempt) && !is_second(slot, attempt));
-            }
-        }
-        let took = self.now.since(sent_at);
-        let end = outcome.map_or(AttemptEnd::Unknown, |outcome| ReplyClass::of(outcome).attempt_end());
-        self.router.target(candidate.target).end_attempt(self.now, took, end);
-    }
-
-    /// Ends an attempt of the job at `slot` with its reply, or with the failure that stands for it.
-    #[inline]
-    fn end_with_reply(&mut self, driver: &mut impl Driver, slot: Slot, sent: &SentAttempt, reply: &Reply) {
-        let &SentAttempt { attempt, candidate, .. } = sent;
-        let (job, target) = (self.jobs.at(slot).job.id, candidate.target);
-        let &Reply { outcome, usage, .. } = reply;
-        self.settle_spend_by(slot, sent, reply);
-        self.end_attempt(sent, Some(outcome));
-        self.log(driver, job, EventKind::Replied { attempt, target, outcome, usage });
-    }
-
-    /// Replaces what an attempt of the job at `slot` reserved of the quota estimate by what its reply states.
-    #[inline]
-    fn settle(&mut self, slot: Slot, target: TargetId, reply: &Reply) {
-        let cost = cost_of(&self.jobs.at(slot).job);
-        let served = (reply.class() == ReplyClass::Served).then_some(reply.usage);
-        let target_state = self.router.target(target);
-        target_state.settle(self.now, &cost, served);
-        target_state.update_estimate(self.now, reply);
-        self.advance_pace_turns(target);
     }
 
     fn advance_clock(&mut self, now: Instant) {
