@@ -6,6 +6,7 @@ Every scenario of scenarios/, of tests/fixtures/ itself and of benches/ is valid
 names or kinds of values are wrong is not.
 """
 
+import json
 import pathlib
 import re
 import subprocess
@@ -39,7 +40,7 @@ for tag, pattern, first in [
 
 def main() -> int:
     schema_text = subprocess.run([*sys.argv[1:], "schema"], check=True, capture_output=True, text=True).stdout
-    schema = yaml.safe_load(schema_text)
+    schema = json.loads(schema_text)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
     failures = 0
