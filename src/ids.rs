@@ -1,7 +1,6 @@
 //! Numeric ids. Names are resolved once, when the scenario is read; the engine, the drivers and
 //! the folds use only the numbers.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A target (account × model): index into [`crate::scenario::Scenario::targets`].
@@ -17,7 +16,7 @@ pub struct RouteId(pub u16);
 pub struct WorkloadId(pub u16);
 
 /// A flow: the jobs that share the turns of a queue as one, those of a workload or, in the gateway, of a caller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowId(pub u16);
 
 /// A client: index into [`crate::scenario::Scenario::clients`].

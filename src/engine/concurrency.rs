@@ -3,6 +3,7 @@
 //! client is fair, their flows in turn.
 
 use super::adaptive_limit::{AdaptiveLimit, Signal};
+use super::estimate::leaves_spare;
 use super::fair_queue::FairQueue;
 use super::fifo::Links;
 use super::jobs::JobSlab;
@@ -20,7 +21,6 @@ pub(super) struct ConcurrencyLimiter {
     in_flight: u32,
     /// The most jobs in the queue.
     max_queued: u32,
-    queued: u32,
     /// The number of queued jobs that came from a queue of jobs that wait for targets, by priority.
     woken: [u32; 2],
     /// By priority.
@@ -45,7 +45,6 @@ impl ConcurrencyLimiter {
             adaptive,
             in_flight: 0,
             max_queued: client.queue,
-            queued: 0,
             woken: [0; 2],
             order: [client.fair; 2].map(FairQueue::new),
             links: Links::default(),
@@ -60,11 +59,14 @@ impl ConcurrencyLimiter {
 
     /// Returns `true` if no job queues, and this share of the limit, in thousandths, is free after a further attempt.
     pub(super) fn has_spare(&self, permille: u32) -> bool {
-        let is_free = |max: u32| {
-            let left = u64::from(max).checked_sub(u64::from(self.in_flight) + 1);
-            left.is_some_and(|left| left * 1_000 >= u64::from(max) * u64::from(permille))
-        };
-        self.queued == 0 && self.max_in_flight.is_none_or(is_free)
+        let left = |max: u32| i128::from(max) - i128::from(self.in_flight) - 1;
+        let is_free = |max: u32| leaves_spare(left(max), max.into(), permille);
+        self.queued() == 0 && self.max_in_flight.is_none_or(is_free)
+    }
+
+    /// Returns the number of jobs in the queue.
+    fn queued(&self) -> u32 {
+        self.order.iter().map(FairQueue::len).sum()
     }
 
     /// Counts an attempt that is sent.
@@ -108,24 +110,21 @@ impl ConcurrencyLimiter {
     /// targets.
     pub(super) fn push(&mut self, slot: Slot, job: &Job, woken: bool) -> Result<u32, QueueFull> {
         debug_assert!(self.is_at_limit(), "invariant: jobs queue only while the limit is reached");
-        if self.queued >= self.max_queued {
+        if self.queued() >= self.max_queued {
             return Err(QueueFull);
         }
         self.order[job.priority as usize].push(&mut self.links, slot, job);
-        self.queued += 1;
         self.woken[job.priority as usize] += u32::from(woken);
-        Ok(self.queued)
+        Ok(self.queued())
     }
 
     /// Removes and returns the job whose turn is next; `None` if the queue is empty or the limit is reached.
     #[inline]
     pub(super) fn pop(&mut self, jobs: &JobSlab) -> Option<Slot> {
-        if self.queued == 0 || self.is_at_limit() {
+        if self.is_at_limit() {
             return None;
         }
-        self.queued -= 1;
-        let queue = self.order.iter_mut().find(|queue| !queue.is_empty());
-        let queue = queue.expect("invariant: a queue with jobs has a first one");
+        let queue = self.order.iter_mut().find(|queue| !queue.is_empty())?;
         let first = queue.first()?;
         queue.serve(&mut self.links, first, jobs.job(first));
         Some(first)
@@ -151,8 +150,6 @@ impl ConcurrencyLimiter {
 
     /// Removes a job that ended while it queued.
     pub(super) fn remove(&mut self, slot: Slot, job: &Job) {
-        assert!(self.queued > 0, "invariant: a job that leaves the queue is in it");
-        self.queued -= 1;
         self.order[job.priority as usize].remove(&mut self.links, slot, job);
     }
 }

@@ -131,15 +131,13 @@ impl Engine {
         class: ReplyClass,
         candidate: Candidate,
     ) {
+        let is_rejected = class == ReplyClass::Permanent
+            || self.hedges.as_ref().is_some_and(|hedges| hedges.is_rejected(slot));
         let active = self.jobs.at(slot);
         if class == ReplyClass::TargetPermanent {
             active.excluded |= candidate.bit();
         }
-        let first_byte_sent = active.first_byte_sent;
-        let is_rejected = class == ReplyClass::Permanent
-            || self.hedges.as_ref().is_some_and(|hedges| hedges.is_rejected(slot));
-        let active = self.jobs.at(slot);
-        if first_byte_sent {
+        if active.first_byte_sent {
             self.give_up(driver, slot, EndReason::Interrupted);
         } else if is_rejected {
             self.give_up(driver, slot, EndReason::Rejected);

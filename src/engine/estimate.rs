@@ -43,6 +43,11 @@ pub(super) fn completion_bound(job: &Job) -> u32 {
     job.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS)
 }
 
+/// Returns `true` if `left` units of a limit of `all` are at least this share of it, in thousandths, and not overdrawn.
+pub(super) fn leaves_spare(left: i128, all: u64, permille: u32) -> bool {
+    left >= 0 && left * 1_000 >= i128::from(all) * i128::from(permille)
+}
+
 impl QuotaEstimate {
     /// Creates an estimate in which every limit begins with [`KnownLimit::used`]. Of a limit without a window
     /// (concurrency) only the number is kept.
@@ -116,14 +121,13 @@ impl QuotaEstimate {
     /// Returns `true` if this share of every limit, in thousandths, is left after one more attempt with this cost beside those in
     /// flight; `false` if no limit with a window is known.
     pub(super) fn has_spare(&self, now: Instant, (cost, in_flight): (&Charge, u32), permille: u32) -> bool {
-        let is_spare = |left: i128, all: u64| left * 1_000 >= i128::from(all) * i128::from(permille);
         let is_left = |AxisEstimate { axis, bucket }: &AxisEstimate| {
             let left = i128::from(bucket.remaining(now)) - i128::from(cost.units_on(*axis));
-            left >= 0 && is_spare(left, bucket.capacity())
+            leaves_spare(left, bucket.capacity(), permille)
         };
         let is_slot_left = self.slots.is_none_or(|slots| {
             let left = i128::from(slots) - i128::from(in_flight) - 1;
-            left >= 0 && is_spare(left, slots)
+            leaves_spare(left, slots, permille)
         });
         is_slot_left && !self.axes.is_empty() && self.axes.iter().all(is_left)
     }

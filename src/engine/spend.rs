@@ -42,7 +42,7 @@ use super::route::{Candidate, NextAction};
 use crate::event::{AttemptFailure, AttemptOutcome, EndReason};
 use crate::ids::{Slot, TargetId};
 use crate::job::{Job, Priority};
-use crate::scenario::{Client, Scenario, SpendingBudget, TokenPrices};
+use crate::scenario::{Client, Scenario, SpendingBudget, TokenPrices, budget_pico_usd};
 use provider::calendar::LocalClock;
 use provider::config::DEFAULT_MAX_TOKENS;
 use provider::{Instant, Nanos, Usage};
@@ -103,7 +103,7 @@ impl Spend {
         let window = |length: Nanos, usd: Option<f64>| {
             Some(Window {
                 length,
-                limit: pico_usd(usd?) / u64::from(client.processes.max(1)),
+                limit: budget_pico_usd(usd?) / u64::from(client.processes.max(1)),
                 begins: Instant::ZERO,
                 ends: Instant::ZERO,
                 settled: 0,
@@ -244,17 +244,6 @@ impl SpendWait {
         }
         NextAction::AwaitSpend { until: at.min(active.deadline), obstacle, candidate }
     }
-}
-
-/// Converts USD to picodollars, in whole nanodollars as the budgets of callers are.
-fn pico_usd(usd: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "at most 10^15: a budget is at most 10^6 USD"
-    )]
-    let nano = libm::round(usd * 1e9) as u64;
-    nano.saturating_mul(1_000)
 }
 
 /// Returns the end of the window of this length, an hour or a day, that `now` belongs to. A day ends at midnight of local time, also if

@@ -2,14 +2,14 @@
 //! operator's: it opens the page, the state and the metrics, and no request may be sent with it.
 
 use super::guard::{self, Access};
-use super::ledger::{ChargedCaller, Cost, PICO_PER_USD};
+use super::ledger::{ChargedCaller, Cost};
 use super::reply::ErrorReply;
 use super::server::BASES;
 use super::upstream::ConfigError;
 use crate::drive::secret::{KeyLookup, Secret};
 use crate::ids::FlowId;
 use crate::job::Priority;
-use crate::scenario::{self, DailyBudget, Scenario};
+use crate::scenario::{self, DailyBudget, Scenario, budget_pico_usd};
 use hyper::{Request, StatusCode};
 use std::sync::Arc;
 
@@ -124,9 +124,7 @@ impl Callers {
 fn with_key(caller: &scenario::Caller, flow: FlowId, key: Secret) -> Caller {
     let budget = caller.budget.unwrap_or_default();
     let most = Cost {
-        // In whole 10^-9 USD, as Redis counts.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 10^15")]
-        pico_usd: budget.usd.map_or(u64::MAX, |usd| (usd * PICO_PER_USD / 1e3).round() as u64 * 1_000),
+        pico_usd: budget.usd.map_or(u64::MAX, budget_pico_usd),
         tokens: budget.tokens.unwrap_or(u64::MAX),
     };
     let charged = ChargedCaller { name: caller.name.as_str().into(), budget: most };

@@ -72,5 +72,5 @@ pub use read::{
 };
 pub use resolved::*;
 pub use servable::SizeClass;
-pub(crate) use token_prices::TokenPrices;
+pub(crate) use token_prices::{TokenPrices, budget_pico_usd};
 pub use write::{Entry, Tree, write};

@@ -3,6 +3,17 @@
 use provider::Usage;
 use provider::config::Price;
 
+/// Converts an amount of a budget, in USD, to picodollars: in whole nanodollars, as Redis counts those of callers.
+pub(crate) fn budget_pico_usd(usd: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most 10^15: a budget is at most 10^6 USD"
+    )]
+    let nano = libm::round(usd * 1e9) as u64;
+    nano.saturating_mul(1_000)
+}
+
 /// What tokens cost at a target, in millionths of a millionth of a dollar (picodollars) per token, rounded up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TokenPrices {

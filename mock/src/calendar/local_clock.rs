@@ -121,19 +121,11 @@ impl LocalClock {
     /// time is the same.
     #[must_use]
     pub fn begun_earlier(&self, by: Nanos) -> Self {
-        let Some((start, zone)) =
-            self.start.as_ref().and_then(|start| Some((start, time_zone(&start.zone)?)))
-        else {
-            let shift = (Nanos::WEEK.0 - by.0 % Nanos::WEEK.0) % Nanos::WEEK.0;
-            return Self {
-                start: None,
-                parts: Arc::new([Part { from: Instant::ZERO, shift, utc_offset_s: 0 }]),
-            };
-        };
-        let time = start.time.saturating_sub(by);
-        let date_time = zone.to_datetime(time.0);
-        let parts = parts(time, date_time, &zone);
-        Self { start: Some(ZonedStart { time, date_time, zone: start.zone.clone() }), parts }
+        if let Some(start) = &self.start {
+            return self.beginning_at(start.time.saturating_sub(by));
+        }
+        let shift = (Nanos::WEEK.0 - by.0 % Nanos::WEEK.0) % Nanos::WEEK.0;
+        Self { start: None, parts: Arc::new([Part { from: Instant::ZERO, shift, utc_offset_s: 0 }]) }
     }
 
     /// Returns the local time at an instant, since the midnight of a Monday, and the instant of the next change between summer and

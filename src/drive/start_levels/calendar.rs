@@ -16,7 +16,7 @@
 //!   ends when the run begins. If the time before is not a whole number of runs, only the end of the first repetition counts.
 //! * The lead, whole windows of at most a week, shows what shorter windows and the client hold when the longest window begins.
 
-use super::day::{MAX_SEEDS, SUFFICIENT_JOBS, keep_permanent};
+use super::day::{keep_permanent, seeds_for};
 use super::{LongLimit, StartLevels};
 use crate::ceiling;
 use crate::drive::usage_sampler::UsageSampler;
@@ -113,7 +113,7 @@ impl<'a> CalendarTraffic<'a> {
     /// Simulates the traffic; if it has few jobs, several times with different seeds. Returns the mean.
     fn mean_usage(&self, levels: &StartLevels) -> Usage {
         let mut sum = self.simulate(levels, 0);
-        let seeds = u32::try_from(SUFFICIENT_JOBS / sum.jobs.max(1)).unwrap_or(u32::MAX).clamp(1, MAX_SEEDS);
+        let seeds = seeds_for(sum.jobs);
         let mut simulated = 1.0;
         for seed in (1..seeds).take_while(|_| !(self.is_time_up)()) {
             let one = self.simulate(levels, seed);

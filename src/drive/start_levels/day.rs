@@ -16,9 +16,9 @@ const LEVEL_TOLERANCE: f64 = 0.02;
 /// A bucket loses some of its level on every day if a day's loss exceeds this share of its refill.
 const MIN_LOSS: f64 = 0.01;
 /// The number of jobs from which the mean loss of a bucket is known precisely enough.
-pub(super) const SUFFICIENT_JOBS: u64 = 10_000;
+const SUFFICIENT_JOBS: u64 = 10_000;
 /// The most seeds whose mean is taken for a day.
-pub(super) const MAX_SEEDS: u32 = 16;
+const MAX_SEEDS: u32 = 16;
 /// The maximum number of times that a short run is repeated to make a day.
 const MAX_REPEATS: u32 = 48;
 /// The longest interval between bursts that a day covers. After a longer one, limits hold what the other traffic leaves of them, which a
@@ -68,6 +68,11 @@ fn longest_period(scenario: &Scenario) -> Nanos {
         of_arrivals.max(workload.shape.as_ref().map(Shape::period)).unwrap_or(Nanos::ZERO)
     };
     scenario.workloads.iter().map(period).max().unwrap_or(Nanos::ZERO)
+}
+
+/// Returns the number of seeds whose mean is taken, if one has this many jobs.
+pub(super) fn seeds_for(jobs: u64) -> u32 {
+    u32::try_from(SUFFICIENT_JOBS / jobs.max(1)).unwrap_or(u32::MAX).clamp(1, MAX_SEEDS)
 }
 
 /// Keeps the incidents that last for a whole run of length `run`: the provider has them on every day.
@@ -130,7 +135,7 @@ impl<'a> Day<'a> {
     /// different seeds. Returns the mean.
     pub(super) fn mean_usage(&self, levels: &StartLevels, number: u32) -> DayUsage {
         let mut sum = self.simulate(levels, number * MAX_SEEDS);
-        let seeds = u32::try_from(SUFFICIENT_JOBS / sum.jobs.max(1)).unwrap_or(u32::MAX).clamp(1, MAX_SEEDS);
+        let seeds = seeds_for(sum.jobs);
         for seed in (1..seeds).take_while(|_| !(self.is_time_up)()) {
             let one = self.simulate(levels, number * MAX_SEEDS + seed);
             for (sum, one) in sum.limits.iter_mut().zip(&one.limits) {

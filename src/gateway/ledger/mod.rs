@@ -109,7 +109,7 @@ impl Cost {
 }
 
 /// The [`Cost::pico_usd`] of a dollar.
-pub(super) const PICO_PER_USD: f64 = 1e12;
+const PICO_PER_USD: f64 = 1e12;
 
 /// Who is charged, and the most per day.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -62,10 +62,10 @@ pub(super) enum Kind<'a> {
     Arrival {
         route: Cow<'a, str>,
         /// Absent for interactive jobs.
-        #[serde(default, skip_serializing_if = "is_interactive")]
+        #[serde(default, skip_serializing_if = "is_default")]
         priority: Priority,
         /// The number of its flow; absent for 0.
-        #[serde(default, skip_serializing_if = "is_first")]
+        #[serde(default, skip_serializing_if = "is_default")]
         flow: u16,
         /// The estimate, corrected by the ratio of the route's first target.
         prompt_tokens: u32,
@@ -233,16 +233,6 @@ type ObstacleLine<'a> = ObstacleFields<Cow<'a, str>>;
 
 /// How a job ended.
 pub(super) type DoneLine<'a> = log::end::End<ObstacleLine<'a>>;
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn is_first(flow: &u16) -> bool {
-    *flow == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn is_interactive(priority: &Priority) -> bool {
-    *priority == Priority::Interactive
-}
 
 fn left(remaining: Option<(Axis, u64)>) -> Option<(AxisName, u64)> {
     remaining.map(|(axis, units)| (AxisName(axis), units))

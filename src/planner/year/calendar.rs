@@ -72,12 +72,7 @@ impl CalendarMonths {
 
     /// Returns why the months of a scenario cannot be simulated as a whole, with a remedy; `None` if they can.
     fn obstacle(self, scenario: &Scenario, months: u32, largest: f64) -> Option<&'static str> {
-        let ends = |workload: &Workload| match workload.arrivals {
-            Arrivals::Ramp(..) | Arrivals::Batch { .. } | Arrivals::Trace { .. } => true,
-            Arrivals::Steps { every, .. } => every.is_none(),
-            _ => false,
-        };
-        if scenario.workloads.iter().any(ends) {
+        if scenario.has_traffic_that_ends() {
             return Some(
                 "a workload ends with the run (a ramp, steps, a batch or a trace): give it a rate and a `shape`",
             );
