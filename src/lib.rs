@@ -14,7 +14,7 @@
 //!  3  engine  load  ceiling
 //!  2  scenario
 //!  1  event  job
-//!  0  ids  api_keys  formatting  input_file  problem  stats  xml
+//!  0  ids  api_keys  formatting  input_file  problem  shard  stats  xml
 //! ```
 //!
 //! Below them is the crate `provider` (`mock/`): the model of a provider, and the mock that serves it over HTTP.
@@ -38,5 +38,6 @@ pub mod record;
 pub mod regression;
 pub mod report;
 pub mod scenario;
+pub mod shard;
 pub mod stats;
 mod xml;
