@@ -65,8 +65,8 @@ impl Shard {
         };
         match (task, process) {
             (Some(task), Some(process)) => Self::new(
-                task.index * process.count + process.index,
-                task.count.checked_mul(process.count).unwrap_or(u32::MAX),
+                task.index.saturating_mul(process.count).saturating_add(process.index),
+                task.count.saturating_mul(process.count),
             ),
             (Some(only), None) | (None, Some(only)) => Ok(only),
             (None, None) => Err(

@@ -9,6 +9,7 @@ mod input_files;
 mod interrupt;
 mod load;
 mod mock;
+mod plan_shards;
 mod report;
 mod run;
 mod run_endpoint;

@@ -8,6 +8,7 @@ mod growth;
 mod outage;
 mod planning;
 mod purchase;
+mod shards;
 mod statements;
 mod sustained;
 mod unjudged;

@@ -15,6 +15,7 @@ mod output;
 mod output_file;
 mod output_folder;
 mod plan;
+mod plan_shards;
 mod presets;
 mod progress;
 mod replay;
@@ -90,6 +91,8 @@ pub enum Exit {
     WrongInput,
     /// 3: the verb failed while it ran.
     Failed,
+    /// 4: the shards of another round are needed for the plan.
+    AnotherRound,
     /// The exit code of the command that `mock --exec` ran.
     Command(u8),
 }
@@ -162,6 +165,7 @@ impl From<Exit> for ExitCode {
             Exit::NotMet => 1,
             Exit::WrongInput => 2,
             Exit::Failed => 3,
+            Exit::AnotherRound => 4,
             Exit::Command(code) => code,
         })
     }

@@ -3,14 +3,15 @@
 use super::interrupt::Interrupt;
 use super::output::{print, print_to_stderr, style};
 use super::output_folder::{FileNames, OutputFiles, OutputFolder};
+use super::plan_shards::{Done, PlanTask, ShardOptions};
 use super::run_output::INTERRUPTED;
 use super::size_check::SizeCheck;
-use super::{Exit, ScenarioOptions, VerbError, fail_if, first_failure, input_error, quoted, run_error};
+use super::{Exit, ScenarioOptions, VerbError, fail_if, first_failure, quoted};
 use crate::ceiling::Ceiling;
 use crate::drive::RunSize;
 use crate::drive::clock::Clock;
 use crate::formatting;
-use crate::planner::{self, GrowthRate, MAX_MONTHS, Plan, PlanOptions, PlanProgress, Target, YearOptions};
+use crate::planner::{GrowthRate, MAX_MONTHS, Plan, PlanOptions, PlanProgress, Target, YearOptions};
 use crate::report;
 use crate::scenario::Scenario;
 use clap::Args;
@@ -43,8 +44,8 @@ pub(super) struct PlanArgs {
     /// Simulate the loss of each provider for an hour, or half of a run shorter than two hours, at its busiest time
     #[arg(long)]
     incident: bool,
-    /// Number of seeds on which the ceiling is searched [default: 4 to 16, until its mean is known to 0.5 % and the ceiling to
-    /// plan with to 1 %]
+    /// Number of seeds on which the ceiling is searched [default: 4 to 16, until its mean is known to 1.5 % and the ceiling to
+    /// plan with to 2 %]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     replicas: Option<u32>,
     #[command(flatten)]
@@ -60,6 +61,8 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     quiet: bool,
     #[command(flatten)]
+    shard_options: ShardOptions,
+    #[command(flatten)]
     size_check: SizeCheck,
 }
 
@@ -67,25 +70,37 @@ impl PlanArgs {
     pub(super) fn run(self) -> Result<Exit, VerbError> {
         let scenario = self.scenario_options.read(&self.scenario)?;
         self.size_check.check(&self.size(&scenario))?;
-        let destination = (self.out.as_ref(), self.scenario.as_path());
-        let folder = OutputFolder::open_for(&scenario, destination, &FileNames::OF_PLAN, &[])?;
+        let task = self.shard_options.task();
+        let folder = match task {
+            PlanTask::Whole | PlanTask::Merge(_) => {
+                let destination = (self.out.as_ref(), self.scenario.as_path());
+                Some(OutputFolder::open_for(&scenario, destination, &FileNames::OF_PLAN, &[])?)
+            }
+            PlanTask::List(_) | PlanTask::Shard(_) => None,
+        };
+        // A plan that several processes make is not bound to the time of one of them.
+        let default_limit =
+            (self.target.is_some() && matches!(task, PlanTask::Whole)).then_some(DEFAULT_TIME_LIMIT);
         let options = PlanOptions {
             target: self.target.as_ref().map(|(_, target)| *target),
             growth: self.growth.clone(),
             year: self.months.map(|months| YearOptions { months, from: self.from }),
             incident: self.incident,
             replicas: self.replicas,
-            time_limit: self.time_limit.or(self.target.is_some().then_some(DEFAULT_TIME_LIMIT)),
+            time_limit: self.time_limit.or(default_limit),
             reproduce: self.command(),
         };
         let progress = PlanProgressBar::new(self.quiet);
-        let plan = planner::plan(&scenario, &options, &progress);
+        let done = self.shard_options.run((&scenario, &options), self.out.as_deref(), &progress);
         if let Some(bar) = &progress.bar {
             bar.finish_and_clear();
         }
-        let plan =
-            plan.map_err(|error| if error.is_of_input() { input_error(error) } else { run_error(error) })?;
-        let plan = Plan { file: self.scenario.to_string_lossy().into_owned(), ..plan };
+        let (plan, folder) = match (done?, folder) {
+            (Done::Plan(plan), Some(folder)) => (plan, folder),
+            (Done::AnotherRound, _) => return Ok(Exit::AnotherRound),
+            (Done::Written | Done::Plan(_), _) => return Ok(Exit::Success),
+        };
+        let plan = Plan { file: self.scenario.to_string_lossy().into_owned(), ..*plan };
         let delivered = self.deliver(&plan, &folder);
         first_failure([delivered, fail_if(progress.interrupt.is_set(), INTERRUPTED)])?;
         Ok(if plan.not_met.is_empty() { Exit::Success } else { Exit::NotMet })

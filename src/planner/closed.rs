@@ -154,13 +154,15 @@ fn saturation(runner: &Runner<'_>, scenario: &Scenario, quota: f64) -> (Option<S
     let mut found = loop {
         match reached(users) {
             Some(jobs_per_min) => break Saturation { users, jobs_per_min },
-            None if users >= most => return (None, users),
+            None if users >= most || runner.count.is_incomplete() => return (None, users),
             None => (below, users) = (users, users.saturating_add(step).min(most)),
         }
         step = step.saturating_mul(2);
     };
     let tried = found.users;
-    while (found.users - below) as f64 > (found.users as f64 * TOLERANCE).max(1.0) {
+    while (found.users - below) as f64 > (found.users as f64 * TOLERANCE).max(1.0)
+        && !runner.count.is_incomplete()
+    {
         let users = u64::midpoint(below, found.users);
         match reached(users) {
             Some(jobs_per_min) => found = Saturation { users, jobs_per_min },
@@ -260,7 +262,7 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::planner::rules::Rules;
-    use crate::planner::runner::RunCount;
+    use crate::planner::run_count::RunCount;
     use crate::scenario::{self, Overrides};
 
     #[test]
@@ -275,11 +277,11 @@ workload: [ { name: b, route: r, arrivals: { users: 8, think: 0s }, prompt: 700,
 expect: [\"success >= 90%\"]";
         let scenario = scenario::parse("users", yaml, &Overrides::default(), None).expect("a valid scenario");
         let (rules, count) = (Rules::of(&scenario), RunCount::new(&()));
-        let runner = Runner { rules: &rules, count: &count };
+        let runner = Runner::new(&rules, &count);
         let present = runner.run(&scenario, 1.0, 0).expect("nothing ends the measurements");
-        let search = crate::planner::search(&scenario, &Ceiling::of(&scenario), &rules);
-        let replicas =
-            Replicas::run(&runner, &scenario, search, Some(4)).expect("nothing ends the measurements");
+        let search = crate::planner::found::search(&scenario, &Ceiling::of(&scenario), &rules);
+        let replicas = Replicas::run(&runner, (&scenario, &present), search, Some(4))
+            .expect("nothing ends the measurements");
         let load = user_load(&runner, &scenario, &present, &replicas, &Conclusion::Ceiling)
             .expect("a workload has users");
         // An hour admits 60 refills and the full bucket: 61 · 250,000 tokens of 710, or 358.0 jobs per minute.

@@ -122,7 +122,8 @@ fn unconditional(
         return Vec::new();
     }
     let others = (1..SEEDS).into_par_iter().map(|replica| runner.run(scenario, lowest.multiple, replica));
-    let Some(others) = others.collect::<Option<Vec<Run>>>() else { return Vec::new() };
+    let others: Vec<Option<Run>> = others.collect();
+    let Some(others) = others.into_iter().collect::<Option<Vec<Run>>>() else { return Vec::new() };
     let is_unconditional = |rule: &&&BrokenRule| {
         !matches!(rule.metric, Metric::Cost | Metric::Headroom)
             && others.iter().all(|run| is_unhindered(scenario, run) && run.broken.contains(rule))

@@ -9,20 +9,34 @@ use rayon::prelude::*;
 
 /// The loads of the curve as shares of the ceiling, denser near it.
 const LOADS: [f64; 8] = [0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2.0, 2.5];
+/// A run that is known stands for a load of the curve if the two differ by at most this share.
+const NEAR: f64 = 0.06;
 
-/// Returns the points at [`LOADS`] around the ceiling (around the present load if no load held; up to the highest load that was
-/// tried if none broke a rule), at the lowest load that broke a rule and at the present load, by increasing multiple.
+/// Returns the points at about [`LOADS`] around the ceiling (around the present load if no load held; up to the highest load that was
+/// tried if none broke a rule), at the lowest load that broke a rule and at the present load, by increasing multiple. A run that is
+/// among those of the search (`known`) or the present one is not made again, nor one near it.
 pub(super) fn curve(
     runner: &Runner<'_>,
     scenario: &Scenario,
-    estimate: &CeilingEstimate,
+    (estimate, known): (&CeilingEstimate, &[Run]),
     (present, present_cost_per_day): (&Run, f64),
 ) -> Vec<Point> {
     let around = if estimate.high.is_some() { 1.0 } else { 1.0 / LOADS[LOADS.len() - 1] };
     let ceiling = Some(estimate.at_least() * around).filter(|ceiling| *ceiling > 0.0).unwrap_or(1.0);
-    let loads = LOADS.par_iter().filter_map(|share| runner.run(scenario, share * ceiling, 0));
     let measured = |run: &Run| point(runner, run, runner.cost_per_day(scenario, run));
-    let mut points: Vec<Point> = loads.map(|run| measured(&run)).collect();
+    let loads = LOADS.par_iter().filter_map(|share| {
+        let load = share * ceiling;
+        let distance = |run: &&Run| (run.multiple / load - 1.0).abs();
+        if distance(&present) <= NEAR {
+            return None;
+        }
+        let nearest = known.iter().min_by(|one, other| distance(one).total_cmp(&distance(other)));
+        match nearest.filter(|run| distance(run) <= NEAR) {
+            Some(run) => Some(measured(run)),
+            None => runner.run(scenario, load, 0).map(|run| measured(&run)),
+        }
+    });
+    let mut points: Vec<Point> = loads.collect();
     points.extend(estimate.high.as_deref().map(measured));
     points.push(point(runner, present, present_cost_per_day));
     points.sort_by(|one, other| one.multiple.total_cmp(&other.multiple));

@@ -88,7 +88,8 @@ impl Fold for EarlyEnd<'_> {
 #[cfg(test)]
 mod tests {
     use crate::planner::rules::Rules;
-    use crate::planner::runner::{RunCount, Runner};
+    use crate::planner::run_count::RunCount;
+    use crate::planner::runner::Runner;
     use crate::scenario::{self, Overrides};
     use proptest::prelude::*;
 
@@ -108,7 +109,7 @@ expect: [success >= {success}%, p95 latency <= 10s]"
             );
             let scenario = scenario::parse("early", &yaml, &Overrides::default(), None).expect("a valid scenario");
             let (rules, count) = (Rules::of(&scenario), RunCount::new(&()));
-            let runner = Runner { rules: &rules, count: &count };
+            let runner = Runner::new(&rules, &count);
             let whole = runner.run(&scenario, multiple, 0).expect("the time is not up");
             let early = runner.run_for_verdict(&scenario, multiple, 0, &|| false).expect("the time is not up");
             prop_assert_eq!(whole.holds(), early.holds());

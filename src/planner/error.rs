@@ -39,6 +39,9 @@ pub enum PlanError {
         "the time limit ended the plan before the ceiling was found: give it more (`--time-limit`) or a shorter run (`--for`)"
     )]
     TimeLimit,
+    /// Runs that were left to other processes and are missing are needed for the ceiling.
+    #[error("shards are missing without which the ceiling cannot be found")]
+    MissingShards,
     /// A run was ended because of its jobs in flight.
     #[error("a run had too many jobs in flight to be judged: lower the load or the deadline")]
     TooManyJobs,

@@ -25,6 +25,8 @@ pub enum CutReason {
     Interrupted,
     /// By its time limit.
     TimeLimit,
+    /// By runs that were left to other processes and whose results are missing.
+    MissingShards,
 }
 
 /// One statement of the answer.
@@ -35,6 +37,9 @@ pub enum Finding {
     Partial {
         /// Why.
         by: CutReason,
+        /// The shards whose runs are missing, if that is why.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing_shards: Vec<String>,
         /// The seeds on which the ceiling was searched.
         seeds: usize,
         /// The changes that were measured.

@@ -4,7 +4,8 @@ use super::catalogue::changes;
 use super::change::Change;
 use super::plan::ChangeKind;
 use super::rules::Rules;
-use super::runner::{RunCount, Runner};
+use super::run_count::RunCount;
+use super::runner::Runner;
 use crate::ceiling::Ceiling;
 use crate::scenario::{self, Overrides};
 
@@ -28,7 +29,7 @@ workload: [{{ name: w, arrivals: {{ constant: 4/min }}, prompt: 500, completion:
         );
         let scenario = scenario::parse("day", &yaml, &Overrides::default(), None).expect("a valid scenario");
         let (rules, count) = (Rules::of(&scenario), RunCount::new(&()));
-        let runner = Runner { rules: &rules, count: &count };
+        let runner = Runner::new(&rules, &count);
         // Other kinds of changes raise the limits themselves, and need more simulated days.
         let changes = changes(&scenario).into_iter().filter(|change| change.kind == ChangeKind::Client);
         let changes: Vec<Change> = changes.collect();

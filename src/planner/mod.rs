@@ -26,18 +26,24 @@ mod difference;
 mod early_end;
 mod error;
 mod finding;
+mod found;
 mod growth;
+mod known_runs;
 #[cfg(test)]
 mod laws;
 mod longer;
 mod not_tried;
 mod outage;
+mod parts_error;
 mod plan;
 mod policies;
 mod purchase;
 mod replicas;
+mod request;
 mod results;
+mod rounds;
 mod rules;
+mod run_count;
 mod runner;
 mod search;
 #[cfg(test)]
@@ -56,24 +62,27 @@ pub use finding::{
 pub(crate) use growth::DAYS_PER_MONTH;
 pub use growth::GrowthRate;
 pub use not_tried::{NotTriedReason, UntriedChange};
+pub use parts_error::{MissingShards, PartsError};
 pub use plan::*;
+pub use request::RunId;
+pub use rounds::{ListedRun, Part, Parts, PlanStep, Round, plan_from, plan_id, plan_without};
 pub(crate) use rules::only_cost;
-pub use runner::PlanProgress;
+pub use run_count::PlanProgress;
 use year::CalendarMonths;
 pub use year::{MAX_MONTHS, YearOptions};
 
 use crate::ceiling::Ceiling;
 use crate::record::LongWindow;
-use crate::scenario::{Offers, Scenario, Shape};
+use crate::scenario::{Offers, Scenario};
 use change::Change;
-use conclusion::Conclusion;
+use found::{Found, find_ceiling};
 use provider::Nanos;
 use replicas::Replicas;
 use results::{Results, Tables};
 use rules::Rules;
-use runner::{Run, RunCount, Runner};
-use search::{CeilingEstimate, Search};
-use std::borrow::Cow;
+use run_count::RunCount;
+use runner::{Run, Runner};
+use search::CeilingEstimate;
 use what_if::Unchanged;
 
 /// What a plan contains besides the ceiling and the changes, and how much is simulated for it.
@@ -106,18 +115,6 @@ pub enum Target {
     JobsPerMin(f64),
 }
 
-/// The highest multiple to try is that at which a run has this many jobs, within [`MAX_MULTIPLE_RANGE`], unless the rules
-/// or the analytic ceiling need a higher one.
-const MAX_JOBS: f64 = 5e6;
-/// The range of the highest multiple to try, before the rules and the analytic ceiling raise it.
-const MAX_MULTIPLE_RANGE: (f64, f64) = (4.0, 64.0);
-/// The highest multiple to try is at least this many times the analytic ceiling, if there is one and no workload has users.
-const BEYOND_ANALYTIC: f64 = 4.0;
-/// The lowest multiple to try is at most the guess divided by this, even if runs then have too few jobs for the rules.
-const MIN_BELOW_GUESS: f64 = 8.0;
-/// The largest first step of the search around the expected ceiling, as a ratio.
-const STEP: f64 = 1.1;
-
 /// Makes the plan of a scenario. `progress` is called as the work goes on.
 ///
 /// # Errors
@@ -128,12 +125,17 @@ pub fn plan(
     options: &PlanOptions,
     progress: &dyn PlanProgress,
 ) -> Result<Plan, PlanError> {
+    let count = RunCount::new(progress).until(options.time_limit);
+    make(scenario, options, &count)
+}
+
+/// Makes the plan with the runs of `count`. The result is not valid if the plan still waits for runs of other processes.
+fn make(scenario: &Scenario, options: &PlanOptions, count: &RunCount<'_>) -> Result<Plan, PlanError> {
     let calendar = check(scenario, options)?;
     let offers = &scenario.offers;
     let scenario = &Scenario { offers: Offers::default(), ..scenario.clone() };
     let rules = Rules::of(scenario);
-    let count = RunCount::new(progress).until(options.time_limit);
-    let runner = Runner { rules: &rules, count: &count };
+    let runner = Runner::new(&rules, count);
     let own_duration = scenario.duration;
     let (scenario, covers_windows, found) =
         find_ceiling(&runner, scenario, options).ok_or_else(|| count.error())?;
@@ -153,13 +155,22 @@ pub fn plan(
         max_multiple: search.max_multiple,
     };
     let target = options.target.map(|target| target.multiple(analytic));
-    let users = closed::user_load(&runner, &scenario, present, replicas, conclusion);
+    let is_waiting = count.is_waiting();
+    let users = match is_waiting {
+        // The changes do not depend on the other seeds, so their runs need not wait for those.
+        true => None,
+        false => closed::user_load(&runner, &scenario, present, replicas, conclusion),
+    };
     if users.is_some() && count.is_stopped() {
         return Err(count.error());
     }
     let catalogue = catalogue::changes(&scenario);
     let catalogue_size = catalogue.len();
-    let mut tables = tables(&unchanged, runner, replicas.first(), (catalogue, target), options);
+    let mut tables =
+        tables(&unchanged, runner, (replicas.first(), &replicas.runs), (catalogue, target), options);
+    if count.is_waiting() {
+        return Err(count.error());
+    }
     tables.year = options
         .growth
         .as_ref()
@@ -167,17 +178,7 @@ pub fn plan(
         .and_then(|months| year::year(runner, (&scenario, present), offers, (months, calendar)));
     count.check_jobs()?;
     let batches = batch::batches(&runner, &scenario, present);
-    let partial = count.cut_by().map(|by| Finding::Partial {
-        by,
-        seeds: replicas.estimates.len(),
-        changes: tables.what_if.len(),
-        of: catalogue_size,
-        missing_outages: match options.incident {
-            true => outage::missing(&scenario, &tables.outages),
-            false => Vec::new(),
-        },
-        missing_year: options.year.is_some() && tables.year.is_none(),
-    });
+    let partial = partial(count, (&scenario, options), replicas, (&tables, catalogue_size));
     let results = Results {
         scenario: &scenario,
         options,
@@ -200,6 +201,27 @@ pub fn plan(
     Ok(plan)
 }
 
+/// Returns the statement that a plan was ended before everything was measured; `None` if it was not.
+fn partial(
+    count: &RunCount<'_>,
+    (scenario, options): (&Scenario, &PlanOptions),
+    replicas: &Replicas,
+    (tables, catalogue_size): (&Tables, usize),
+) -> Option<Finding> {
+    Some(Finding::Partial {
+        by: count.cut_by()?,
+        missing_shards: count.known.map(|known| known.missing_shards.clone()).unwrap_or_default(),
+        seeds: replicas.estimates.len(),
+        changes: tables.what_if.len(),
+        of: catalogue_size,
+        missing_outages: match options.incident {
+            true => outage::missing(scenario, &tables.outages),
+            false => Vec::new(),
+        },
+        missing_year: options.year.is_some() && tables.year.is_none(),
+    })
+}
+
 /// Returns the months if each of them is simulated as a whole, or an error if the input is known to be wrong before the first run.
 fn check(scenario: &Scenario, options: &PlanOptions) -> Result<Option<CalendarMonths>, PlanError> {
     if Ceiling::of(scenario).offered_jobs_per_min <= 0.0 {
@@ -210,77 +232,6 @@ fn check(scenario: &Scenario, options: &PlanOptions) -> Result<Option<CalendarMo
     }
     let months = options.year.as_ref().zip(options.growth.as_ref());
     months.map_or(Ok(None), |(months, growth)| year::check(scenario, months, growth))
-}
-
-/// What is found about a scenario before any change.
-struct Found {
-    analytic: Ceiling,
-    /// The run at the present load.
-    present: Run,
-    search: Search,
-    replicas: Replicas,
-    /// The ceiling without the rules on cost, if cost breaks first.
-    without_cost_rules: Option<CeilingEstimate>,
-    conclusion: Conclusion,
-}
-
-/// The most times that runs are made longer because they have too few jobs.
-const MAX_LENGTHENINGS: usize = 2;
-
-/// Searches for the ceiling. If the runs are short compared with the window of a limit, or have too few jobs for the rules,
-/// they are made longer if that is possible. Returns the scenario with the duration of the runs, whether that was raised in
-/// order to cover several windows of long limits, and what was found; `None` if the measurements were stopped before the
-/// search on the scenario's own seed ended, or if a run had too many jobs in flight.
-fn find_ceiling<'a>(
-    runner: &Runner<'_>,
-    scenario: &'a Scenario,
-    options: &PlanOptions,
-) -> Option<(Cow<'a, Scenario>, bool, Found)> {
-    let over_windows = longer::over_long_windows(scenario, runner.rules, &Ceiling::of(scenario));
-    let covers_windows = over_windows.is_some();
-    let mut scenario = over_windows.map_or(Cow::Borrowed(scenario), Cow::Owned);
-    let mut found = Found::of(runner, &scenario, options)?;
-    for _ in 0..MAX_LENGTHENINGS {
-        let Conclusion::TooFewJobs(few) = &found.conclusion else { break };
-        let offered = jobs(&scenario, &found.analytic);
-        let Some(longer) = longer::lengthened(&scenario, runner.rules, few, offered) else { break };
-        let Some(more) = Found::of(runner, &longer, options) else { break };
-        (scenario, found) = (Cow::Owned(longer), more);
-    }
-    Some((scenario, covers_windows, found))
-}
-
-impl Found {
-    fn of(runner: &Runner<'_>, scenario: &Scenario, options: &PlanOptions) -> Option<Self> {
-        let (rules, analytic) = (runner.rules, Ceiling::of(scenario));
-        runner.count.stage("the present load");
-        let present = runner.run(scenario, 1.0, 0)?;
-        runner.count.stage("the ceiling");
-        let search = search(scenario, &analytic, rules);
-        let service_rules = rules.without_cost_rules();
-        let service = Runner { rules: &service_rules, ..*runner };
-        let (without_cost_rules, replicas) = rayon::join(
-            || (service_rules.kept.len() < rules.kept.len()).then(|| coarse(&search).run(&service, scenario)),
-            || {
-                let guess = search.guess.min(rules.proportional_bound(&present.summary));
-                Replicas::run(runner, scenario, Search { guess, ..search }, options.replicas)
-            },
-        );
-        let replicas = replicas?;
-        let without_cost_rules = without_cost_rules.flatten().filter(|_| cost_breaks_first(replicas.first()));
-        // Users who wait send fewer jobs than arithmetic expects.
-        let offered = match closed::has_users(scenario) {
-            true => present.summary.jobs.offered as f64,
-            false => jobs(scenario, &analytic),
-        };
-        let conclusion = Conclusion::of(runner, scenario, &replicas, offered);
-        Some(Self { analytic, present, search, replicas, without_cost_rules, conclusion })
-    }
-}
-
-/// Returns the number of jobs that a run of the scenario offers on average; for users, the most that they can send.
-fn jobs(scenario: &Scenario, analytic: &Ceiling) -> f64 {
-    analytic.offered_jobs_per_min * scenario.duration.as_secs_f64() / 60.0
 }
 
 /// Returns the limit whose window is half of `own_duration` or longer, the duration of the scenario before it was lengthened,
@@ -298,11 +249,11 @@ fn long_window(
 }
 
 /// Makes the tables of a plan. `runner` judges by all rules, those on cost included; `estimate` is the ceiling by these
-/// rules.
+/// rules, and `known` are the runs with which it was found.
 fn tables(
     unchanged: &Unchanged<'_>,
     runner: Runner<'_>,
-    estimate: &CeilingEstimate,
+    (estimate, known): (&CeilingEstimate, &[Run]),
     (catalogue, target): (Vec<Change>, Option<f64>),
     options: &PlanOptions,
 ) -> Tables {
@@ -312,14 +263,24 @@ fn tables(
     let ((measured, pairs), curve) = rayon::join(
         || {
             let measured = unchanged.measure_all(catalogue);
-            let pairs = unchanged.pairs(&measured);
+            let pairs = if runner.count.is_waiting() { Vec::new() } else { unchanged.pairs(&measured) };
             (measured, pairs)
         },
-        || curve::curve(&runner, scenario, estimate, (unchanged.present, unchanged.present_cost_per_day)),
+        || {
+            curve::curve(
+                &runner,
+                scenario,
+                (estimate, known),
+                (unchanged.present, unchanged.present_cost_per_day),
+            )
+        },
     );
     runner.count.stage("the target load and outages");
-    let buy = target.map(|target| purchase::buy(unchanged, runner, &measured, target, options.time_limit));
     let outages = if options.incident { outage::outages(&runner, scenario) } else { Vec::new() };
+    // The search for the cheapest changes begins with the measured ones.
+    let buy = target
+        .filter(|_| !runner.count.is_waiting())
+        .map(|target| purchase::buy(unchanged, runner, &measured, target, options.time_limit));
     Tables {
         year: None,
         curve,
@@ -339,42 +300,4 @@ impl Target {
         assert!(multiple > 0.0 && multiple.is_finite(), "a target load is positive and finite: {self:?}");
         multiple
     }
-}
-
-/// Returns the search for the ceiling. It starts at the analytic ceiling of traffic whose hours are all as busy as the
-/// busiest one, or at the present load if arithmetic gives no ceiling or a workload has users.
-fn search(scenario: &Scenario, analytic: &Ceiling, rules: &Rules) -> Search {
-    let shapes = scenario.workloads.iter().filter_map(|workload| workload.shape.as_ref());
-    let peak = shapes.flat_map(Shape::factors).copied().fold(1.0, f64::max);
-    let jobs = jobs(scenario, analytic);
-    let expected = Ceiling::cached(scenario).map_or(analytic.multiple, |cached| cached.multiple);
-    // The limits do not bound the number of users.
-    let has_analytic_guess = expected.is_finite() && expected > 0.0 && !closed::has_users(scenario);
-    let full_windows = rules.multiple_of_full_windows(scenario).min(MAX_JOBS / jobs);
-    let enough = (rules.min_jobs() / jobs).max(full_windows) * longer::MARGIN;
-    let max_multiple = (MAX_JOBS / jobs).clamp(MAX_MULTIPLE_RANGE.0, MAX_MULTIPLE_RANGE.1).max(enough);
-    let guess = if has_analytic_guess { expected / peak } else { 1.0 };
-    Search {
-        guess,
-        step: STEP,
-        steepness: 1.0,
-        tolerance: replicas::TOLERANCE,
-        min_multiple: enough.min(guess / MIN_BELOW_GUESS),
-        max_multiple: if has_analytic_guess {
-            max_multiple.max(expected * BEYOND_ANALYTIC)
-        } else {
-            max_multiple
-        },
-        replica: 0,
-    }
-}
-
-/// Returns the same search at the precision of changes.
-fn coarse(search: &Search) -> Search {
-    Search { tolerance: what_if::TOLERANCE, ..*search }
-}
-
-/// Returns `true` if the first rules to break are on cost alone.
-fn cost_breaks_first(estimate: &CeilingEstimate) -> bool {
-    estimate.high.as_deref().is_some_and(|run: &Run| only_cost(&run.broken))
 }

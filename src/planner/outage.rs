@@ -15,7 +15,8 @@ use provider::Nanos;
 use provider::config::{Fault, Incident};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use window::{OutageRecord, OutageRecorder, recovery, sum};
+pub(super) use window::{OutageRecord, OutageRecorder};
+use window::{recovery, sum};
 
 /// The number of seeds on which each outage is simulated, and must be survived.
 const SEEDS: u32 = 3;
@@ -68,18 +69,21 @@ fn outage(runner: &Runner<'_>, scenario: &Scenario, provider: u16, length: Nanos
     let config = &mut with_outage.providers[usize::from(provider)];
     let name = config.name.clone();
     config.incidents.push(Incident { at, until: at + length, fault: Fault::Status(503), share: 1.0 });
-    let simulate = |scenario: &Scenario, replica| {
-        let mut recorder = OutageRecorder::new(scenario, at, at + length);
-        let run = runner.run_with(scenario, (1.0, replica), &mut recorder)?;
-        Some((run, recorder.finish()))
-    };
+    let outage = [format!("the loss of {name}")];
+    let with_change = runner.with_changes(&outage);
+    let interval = (at, at + length);
     let pairs = (0..SEEDS).into_par_iter().map(|replica| {
-        let (with, without) = rayon::join(|| simulate(&with_outage, replica), || simulate(scenario, replica));
+        let (with, without) = rayon::join(
+            || with_change.run_with_outage(&with_outage, interval, replica),
+            || runner.run_with_outage(scenario, interval, replica),
+        );
         let ((run, record), (without, record_without)) = (with?, without?);
         let seed = replica_seed(scenario.seed, u64::from(replica));
         Some(Pair { seed, run, record, without, record_without })
     });
-    let pairs = pairs.collect::<Option<Vec<Pair>>>()?;
+    // All runs are asked for, also if one is missing.
+    let pairs: Vec<Option<Pair>> = pairs.collect();
+    let pairs = pairs.into_iter().collect::<Option<Vec<Pair>>>()?;
     let workloads: Vec<OutageWorkload> = scenario
         .workloads
         .iter()
@@ -132,7 +136,7 @@ fn outage_workload(scenario: &Scenario, workload: &Workload, index: usize, pairs
     let needed = strictest.map_or(1.0, |rule| min_jobs(rule)) as u64;
     let recoveries = pairs.iter().map(|pair| {
         let (after, without) = (&pair.record.after[index], &pair.record_without.after[index]);
-        recovery(after, without, pair.record.slot, required, needed)
+        recovery(after, without, Nanos(pair.record.slot_ns), required, needed)
     });
     let succeeds_after_without = |pair: &Pair| {
         let [succeeded, lost] = sum(&pair.record_without.after[index]);

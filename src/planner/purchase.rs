@@ -24,6 +24,7 @@ pub(super) use offers::{MAX_FREE_ACCOUNTS, has_free_accounts};
 
 use super::plan::{BrokenRule, Purchase, TargetLoad};
 use super::replicas::{COVERAGE, COVERAGE_CONFIDENCE};
+use super::request::RunKind;
 use super::rules::only_cost;
 use super::runner::{Run, Runner, distinct};
 use super::violation;
@@ -103,6 +104,11 @@ impl Search<'_> {
         is_up
     }
 
+    /// Returns `true` if the search must end: the time is up, or a run is missing that another process has to make.
+    fn is_over(&self) -> bool {
+        self.is_time_up() || self.runner.count.lacks_runs()
+    }
+
     /// Searches, reduces and proves. Returns the set with its runs, and the number of fresh runs that all have to hold to prove
     /// it.
     fn run(&mut self) -> (Tried, u32) {
@@ -118,7 +124,7 @@ impl Search<'_> {
             if proof.runs.is_empty() {
                 return (found, needed);
             }
-            if proof.serves() || number + 1 == MAX_PROOFS || self.is_time_up() {
+            if proof.serves() || number + 1 == MAX_PROOFS || self.is_over() {
                 return (proof, needed);
             }
             self.search_seeds += needed;
@@ -130,7 +136,7 @@ impl Search<'_> {
 
     /// Searches for a set that serves. Returns the best set if none was found.
     fn serving(&mut self, present: Tried) -> Tried {
-        if !self.is_time_up() {
+        if !self.is_over() {
             self.rank();
         }
         let by_arithmetic = self.candidates.expected_to_hold();
@@ -164,7 +170,7 @@ impl Search<'_> {
     fn judged(&self, chosen: Vec<usize>) -> Tried {
         let mut tried = Tried { runs: self.simulate(&chosen, 0..1), chosen };
         let mut first = 1;
-        while tried.serves() && first < self.search_seeds && !self.is_time_up() {
+        while tried.serves() && first < self.search_seeds && !self.is_over() {
             let until = self.search_seeds.min(first + BATCH);
             tried.runs.extend(self.simulate(&tried.chosen, first..until));
             first = until;
@@ -176,7 +182,8 @@ impl Search<'_> {
     fn proof(&self, chosen: &[usize], needed: u32) -> Tried {
         let mut tried = Tried { runs: Vec::new(), chosen: chosen.to_vec() };
         let (mut first, last) = (self.search_seeds, self.search_seeds + needed);
-        while tried.failing().is_none() && first < last && !self.is_time_up() {
+        self.runner.announce(&self.candidates.scenario(chosen), (self.target, first..last), RunKind::Verdict);
+        while tried.failing().is_none() && first < last && !self.is_over() {
             let until = last.min(first + BATCH);
             tried.runs.extend(self.simulate(chosen, first..until));
             first = until;
@@ -211,7 +218,7 @@ impl Search<'_> {
         // The changes to the limits of a target that were tried in vain since the last change that helped.
         let mut useless = BTreeSet::new();
         let mut repeated = (usize::MAX, 1);
-        while !best.serves() && !self.is_time_up() {
+        while !best.serves() && !self.is_over() {
             let Some((_, run)) = best.failing() else { break };
             let scenario = self.candidates.scenario(&best.chosen);
             let violation = violation::first(run, self.runner.rules, &scenario);
@@ -271,7 +278,7 @@ impl Search<'_> {
     /// Tries combinations until one passes or the time is up. Returns it, or `best` if none passes.
     fn combined(&self, best: Tried) -> Tried {
         for sets in combinations::combinations(&self.candidates).chunks(BATCH as usize) {
-            if self.is_time_up() {
+            if self.is_over() {
                 break;
             }
             let first_seed = |set: &Vec<usize>| Tried { runs: self.simulate(set, 0..1), chosen: set.clone() };
@@ -293,7 +300,7 @@ impl Search<'_> {
             let before = best.chosen.len();
             for change in self.candidates.most_expensive_first(&best.chosen) {
                 let mut number = copies(&best.chosen, change);
-                while number > 0 && !self.is_time_up() {
+                while number > 0 && !self.is_over() {
                     let fewer = without(&best.chosen, change, number);
                     let judged = self.candidates.is_valid(&fewer).then(|| self.judged(fewer));
                     match judged.filter(|judged| self.passes(judged)) {
@@ -303,7 +310,7 @@ impl Search<'_> {
                     number = number.min(copies(&best.chosen, change));
                 }
             }
-            if best.chosen.len() == before || self.is_time_up() {
+            if best.chosen.len() == before || self.is_over() {
                 return best;
             }
         }

@@ -8,27 +8,27 @@
 //! bound is checked on fresh seeds, see [`super::verification`].
 
 use super::plan::TooFewJobs;
-use super::runner::Runner;
+use super::run_count::RunCount;
+use super::runner::{Run, Runner};
 use super::search::{CeilingEstimate, Search};
 use super::verification::{Verified, verify, verify_present};
 use crate::scenario::Scenario;
 use crate::stats::{Moments, critical_t, tolerance_factor};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The relative tolerance of the first replica's search.
 pub(super) const TOLERANCE: f64 = 0.004;
 /// The relative tolerance of the other replicas' searches: coarser, since each is one of several.
 pub(super) const OTHER_SEEDS_TOLERANCE: f64 = 0.012;
-/// The largest first step of the other replicas' searches, around the first replica's ceiling, as a ratio.
-const OTHER_SEEDS_STEP: f64 = 1.008;
-/// The fewest replicas if no number is given and the first has a ceiling.
+/// The largest first step of the other replicas' searches, away from the first replica's ceiling, as a ratio.
+const OTHER_SEEDS_STEP: f64 = 1.0 + OTHER_SEEDS_TOLERANCE;
+/// The fewest replicas if no number is given and the first has a ceiling, and the number that is added at a time.
 const MIN_REPLICAS: u32 = 4;
-/// The number of replicas added at a time until they are enough, see [`Replicas::are_enough`].
-const REPLICAS_PER_ROUND: u32 = 1;
 /// The most replicas if no number is given.
 const MAX_REPLICAS: u32 = 16;
 /// The interval is narrow enough if neither end is farther from the mean than this share of it.
-const NARROW: f64 = 0.005;
+const NARROW: f64 = 0.015;
 /// The confidence level of the interval of the mean.
 pub(super) const CONFIDENCE: f64 = 0.95;
 /// The least share of runs that hold the ceiling to plan with.
@@ -36,7 +36,7 @@ pub(super) const COVERAGE: f64 = 0.95;
 /// The confidence with which they do.
 pub(super) const COVERAGE_CONFIDENCE: f64 = 0.9;
 /// The ceiling to plan with is known well enough if it lies at most this share below its estimate from infinitely many seeds.
-const NARROW_BOUND: f64 = 0.01;
+const NARROW_BOUND: f64 = 0.02;
 /// The quantile of the normal distribution that [`COVERAGE`] of all values exceed, with the sign reversed.
 const COVERAGE_Z: f64 = 1.644_853_626_951_472_7;
 
@@ -45,6 +45,8 @@ const COVERAGE_Z: f64 = 1.644_853_626_951_472_7;
 pub(super) struct Replicas {
     /// The scenario's own seed first; never empty.
     pub(super) estimates: Vec<CeilingEstimate>,
+    /// The runs of the search on the scenario's own seed.
+    pub(super) runs: Vec<Run>,
     /// The check of the ceiling to plan with; `None` if there was none.
     pub(super) verified: Option<Verified>,
     /// Whether that check was begun but did not end: then there is no ceiling to plan with.
@@ -61,34 +63,56 @@ pub(super) struct Interval {
 
 impl Replicas {
     /// Searches for the ceiling on `wanted` seeds, or on as many as the interval and the ceiling to plan with need. The
-    /// scenario's own seed uses `search`, the others search around its ceiling; if it has none, they are left out. If the
-    /// measurements are stopped before that, the ceilings found until then count. Returns `None` if that of the scenario's
-    /// own seed was not found.
+    /// scenario's own seed uses `search` and its run at the present load, the others search around its ceiling; if it has none, they
+    /// are left out. If the measurements are stopped before that, the ceilings found until then count. Returns `None` if that of
+    /// the scenario's own seed was not found.
     pub(super) fn run(
         runner: &Runner<'_>,
-        scenario: &Scenario,
+        (scenario, present): (&Scenario, &Run),
         search: Search,
         wanted: Option<u32>,
     ) -> Option<Self> {
         assert!(wanted != Some(0), "invariant: at least one replica");
-        let first = search.run(runner, scenario)?;
+        let (first, runs) = search.run_from(runner, scenario, present)?;
         let (guess, steepness) = (first.at_least(), first.steepness());
-        let near =
-            Search { guess, step: OTHER_SEEDS_STEP, steepness, tolerance: OTHER_SEEDS_TOLERANCE, ..search };
+        let tolerance = OTHER_SEEDS_TOLERANCE;
+        let near = Search {
+            guess,
+            width: 1.0 + tolerance,
+            step: OTHER_SEEDS_STEP,
+            steepness,
+            tolerance,
+            at_once: 2,
+            ..search
+        };
         let has_ceiling = first.ceiling().is_some_and(|ceiling| ceiling > 0.0);
-        let mut replicas = Self { estimates: vec![first], verified: None, is_unverified: false };
+        let mut replicas = Self { estimates: vec![first], runs, verified: None, is_unverified: false };
         let max_replicas = wanted.unwrap_or(MAX_REPLICAS);
-        while has_ceiling && (replicas.estimates.len() as u32) < max_replicas && !runner.count.is_stopped() {
+        let mut guess = guess;
+        while has_ceiling && (replicas.estimates.len() as u32) < max_replicas && !runner.count.is_incomplete()
+        {
             let done = replicas.estimates.len() as u32;
-            let next = if done < MIN_REPLICAS { MIN_REPLICAS } else { done + REPLICAS_PER_ROUND };
+            // A few more, until they are enough, see [`Replicas::are_enough`].
+            let next = if done < MIN_REPLICAS { MIN_REPLICAS } else { done + MIN_REPLICAS };
             let next = wanted.unwrap_or(next).min(max_replicas);
-            let more = (done..next)
+            if done == MIN_REPLICAS {
+                guess = replicas.mean().filter(|mean| *mean > 0.0).unwrap_or(guess);
+            }
+            let more: Vec<Option<CeilingEstimate>> = (done..next)
                 .into_par_iter()
-                .filter_map(|replica| Search { replica, ..near }.run(runner, scenario));
-            replicas.estimates.par_extend(more);
-            if wanted.is_none() && replicas.are_enough() {
+                .map(|replica| Search { replica, guess, ..near }.run(runner, scenario))
+                .collect();
+            let is_cut = more.iter().any(Option::is_none);
+            replicas.estimates.extend(more.into_iter().flatten());
+            if is_cut && done >= MIN_REPLICAS {
+                announce(runner, scenario, next..max_replicas, Search { guess, ..near });
+            }
+            if is_cut || wanted.is_none() && replicas.are_enough() {
                 break;
             }
+        }
+        if runner.count.is_waiting() {
+            return Some(replicas);
         }
         if let Some(bound) = replicas.bound().filter(|bound| *bound > 0.0) {
             let jobs = replicas.first().high.as_ref().map_or(0, |run| run.summary.jobs.offered);
@@ -201,6 +225,15 @@ impl Replicas {
     pub(super) fn ceilings(&self) -> Vec<f64> {
         self.estimates.iter().map(CeilingEstimate::at_least).collect()
     }
+}
+
+/// Announces the runs of the searches on further seeds, which the plan will probably need if the first ones were not enough.
+fn announce(runner: &Runner<'_>, scenario: &Scenario, replicas: Range<u32>, near: Search) {
+    let Some(known) = runner.count.known else { return };
+    // The plan counts these runs where it uses them.
+    let count = RunCount::new(&()).from(known);
+    let runner = Runner { count: &count, ..*runner };
+    replicas.into_par_iter().for_each(|replica| drop(Search { replica, ..near }.run(&runner, scenario)));
 }
 
 /// Returns the standard deviation of logarithms of ceilings, at least that of a uniform error as wide as the tolerance of a

@@ -2,44 +2,19 @@
 //! summary and its distance from breaking a rule. A run is a pure function of its input, so runs may be made in any order
 //! and on any number of threads.
 
-use super::PlanError;
 use super::early_end::EarlyEnd;
-use super::finding::CutReason;
-use super::plan::{BrokenRule, Simulations, TooFewJobs};
+use super::outage::{OutageRecord, OutageRecorder};
+use super::plan::{BrokenRule, TooFewJobs};
+use super::request::{RunKind, RunOutput, RunRequest};
 use super::rules::Rules;
-use crate::drive::{self, StartLevels};
-use crate::load::{Load, SampleCache};
+use super::run_count::RunCount;
+use crate::drive;
+use crate::load::Load;
 use crate::record::{Fold, Mode, Recorder, Summary};
 use crate::scenario::{Rule, Scenario};
 use crate::stats::replica_seed;
-use provider::Nanos;
-use rustc_hash::{FxHashMap, FxHasher};
-use std::hash::{Hash as _, Hasher as _};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-
-/// Receives the progress of a plan, from several threads at once.
-pub trait PlanProgress: Sync {
-    /// Called when a stage of the work begins, with its name.
-    fn stage(&self, name: &str);
-    /// Called after every run.
-    fn ran(&self);
-    /// Returns `true` if the plan is to end with what it has.
-    fn is_interrupted(&self) -> bool {
-        false
-    }
-    /// Returns the time since the plan was begun, for [`super::PlanOptions::time_limit`]. Without a clock, no limit is
-    /// ever reached.
-    fn elapsed(&self) -> Nanos {
-        Nanos::ZERO
-    }
-}
-
-/// Ignores progress.
-impl PlanProgress for () {
-    fn stage(&self, _: &str) {}
-    fn ran(&self) {}
-}
+use provider::Instant;
+use std::ops::Range;
 
 /// Makes runs, judges all of them by the same rules, and counts them.
 #[derive(Clone, Copy)]
@@ -47,25 +22,8 @@ pub(super) struct Runner<'a> {
     /// The rules by which every run is judged.
     pub(super) rules: &'a Rules,
     pub(super) count: &'a RunCount<'a>,
-}
-
-/// The runs made so far: their number, what they share, and what ends them.
-pub(super) struct RunCount<'a> {
-    progress: &'a dyn PlanProgress,
-    runs: AtomicU64,
-    jobs: AtomicU64,
-    /// When the measurements end, by the clock of the plan; `None` for no limit.
-    until: Option<Nanos>,
-    /// Whether a run was left out or ended because the measurements were stopped, or because of too many jobs in flight.
-    was_cut: AtomicBool,
-    /// Whether a run was ended because too many of its jobs were in flight.
-    has_too_many_jobs: AtomicBool,
-    /// The highest multiple of the load, by the hash of the scenario, at which all limits are known to begin unused.
-    unused_up_to: Mutex<FxHashMap<u64, f64>>,
-    /// The start levels by the hash of the scenario and the bits of the multiple: all replicas begin with the same.
-    levels: Mutex<FxHashMap<(u64, u64), StartLevels>>,
-    /// Sampled requests, which the runs share.
-    samples: SampleCache,
+    /// The changes with which the scenario is run, for lists of runs.
+    pub(super) changes: &'a [String],
 }
 
 /// A judged run.
@@ -131,130 +89,25 @@ pub(super) fn distinct<'a>(rules: impl Iterator<Item = &'a BrokenRule>) -> Vec<B
     distinct
 }
 
-impl<'a> RunCount<'a> {
-    pub(super) fn new(progress: &'a dyn PlanProgress) -> Self {
-        Self {
-            progress,
-            runs: AtomicU64::new(0),
-            jobs: AtomicU64::new(0),
-            until: None,
-            was_cut: AtomicBool::new(false),
-            has_too_many_jobs: AtomicBool::new(false),
-            unused_up_to: Mutex::default(),
-            levels: Mutex::default(),
-            samples: SampleCache::default(),
-        }
+impl<'a> Runner<'a> {
+    /// Returns the runner of the scenario without changes.
+    pub(super) fn new(rules: &'a Rules, count: &'a RunCount<'a>) -> Self {
+        Self { rules, count, changes: &[] }
     }
 
-    /// Ends the measurements after this time.
-    pub(super) fn until(self, time_limit: Option<Nanos>) -> Self {
-        Self { until: time_limit, ..self }
+    /// Returns the runner of the scenario with these changes.
+    pub(super) fn with_changes<'b>(&self, changes: &'b [String]) -> Runner<'b>
+    where
+        'a: 'b,
+    {
+        Runner { changes, ..*self }
     }
 
-    /// Returns `true` if the plan was interrupted, or a run had too many jobs in flight.
-    pub(super) fn is_ended(&self) -> bool {
-        self.has_too_many_jobs.load(Ordering::Relaxed) || self.progress.is_interrupted()
-    }
-
-    /// Returns `true` if the measurements are stopped: the plan is ended, or its time is up.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.is_ended() || self.until.is_some_and(|until| self.elapsed() > until)
-    }
-
-    /// Returns why measurements may be missing; `None` if none is.
-    pub(super) fn cut_by(&self) -> Option<CutReason> {
-        if self.progress.is_interrupted() {
-            Some(CutReason::Interrupted)
-        } else {
-            self.was_cut.load(Ordering::Relaxed).then_some(CutReason::TimeLimit)
-        }
-    }
-
-    /// Returns the error of a plan that was ended before it had an answer.
-    pub(super) fn error(&self) -> PlanError {
-        match self.cut_by() {
-            _ if self.has_too_many_jobs.load(Ordering::Relaxed) => PlanError::TooManyJobs,
-            Some(CutReason::Interrupted) => PlanError::Interrupted,
-            Some(CutReason::TimeLimit) | None => PlanError::TimeLimit,
-        }
-    }
-
-    /// Returns an error if a run had so many jobs in flight that its load cannot be judged.
-    pub(super) fn check_jobs(&self) -> Result<(), PlanError> {
-        if self.has_too_many_jobs.load(Ordering::Relaxed) { Err(PlanError::TooManyJobs) } else { Ok(()) }
-    }
-
-    /// Returns the start levels of `scenario`, which is `variant` at this multiple of its load. Limits that begin unused at
-    /// a load begin unused at every lower one, so the levels are not simulated again there, nor for another replica.
-    fn start_levels(
-        &self,
-        variant: &Scenario,
-        scenario: &Scenario,
-        multiple: f64,
-        is_time_up: &dyn Fn() -> bool,
-    ) -> StartLevels {
-        let full = StartLevels::full(scenario);
-        if full.is_empty() {
-            return full;
-        }
-        let mut hasher = FxHasher::default();
-        // The debug form of a scenario contains everything on which its runs depend.
-        format!("{variant:?}").hash(&mut hasher);
-        let key = hasher.finish();
-        let lock = || self.unused_up_to.lock().unwrap_or_else(PoisonError::into_inner);
-        if lock().get(&key).is_some_and(|unused| multiple <= *unused) {
-            return full;
-        }
-        let known_levels = || self.levels.lock().unwrap_or_else(PoisonError::into_inner);
-        let exact = (key, multiple.to_bits());
-        if let Some(levels) = known_levels().get(&exact) {
-            return levels.clone();
-        }
-        let levels = full.after_days_until(scenario, is_time_up);
-        if is_time_up() {
-            return levels;
-        }
-        known_levels().insert(exact, levels.clone());
-        if levels.is_full() {
-            let mut known = lock();
-            let unused = known.entry(key).or_insert(multiple);
-            *unused = unused.max(multiple);
-        }
-        levels
-    }
-
-    /// Notes that something was left out because the measurements were stopped.
-    pub(super) fn note_cut(&self) {
-        self.was_cut.store(true, Ordering::Relaxed);
-    }
-
-    /// Announces the next stage of the work.
-    pub(super) fn stage(&self, name: &str) {
-        self.progress.stage(name);
-    }
-
-    /// Returns what was simulated so far.
-    pub(super) fn simulations(&self) -> Simulations {
-        Simulations { runs: self.runs.load(Ordering::Relaxed), jobs: self.jobs.load(Ordering::Relaxed) }
-    }
-
-    /// Returns the time since the plan was begun.
-    pub(super) fn elapsed(&self) -> Nanos {
-        self.progress.elapsed()
-    }
-
-    fn add(&self, jobs: u64) {
-        self.runs.fetch_add(1, Ordering::Relaxed);
-        self.jobs.fetch_add(jobs, Ordering::Relaxed);
-        self.progress.ran();
-    }
-}
-
-impl Runner<'_> {
     /// Runs `scenario` at `multiple` times its load. Replica 0 has the scenario's own seed. Returns `None` if the measurements
     /// were stopped before the run ended, or if it had too many jobs in flight.
     pub(super) fn run(&self, scenario: &Scenario, multiple: f64, replica: u32) -> Option<Run> {
-        self.run_with(scenario, (multiple, replica), &mut ())
+        let request = self.request(scenario, (multiple, replica), RunKind::Whole);
+        self.or_cut(self.judged(&request, &|| self.count.is_stopped())).map(|(run, _)| run)
     }
 
     /// Makes the same run, but ends it once a rule on the success of all its jobs is broken for certain; the summary then
@@ -267,7 +120,8 @@ impl Runner<'_> {
         replica: u32,
         is_time_up: &dyn Fn() -> bool,
     ) -> Option<Run> {
-        self.run_until(scenario, (multiple, replica), &self.rules.kept, is_time_up, &mut ())
+        let request = self.request(scenario, (multiple, replica), RunKind::Verdict);
+        self.judged(&request, is_time_up).map(|(run, _)| run)
     }
 
     /// Makes a whole run. Returns `None` in the same cases as [`Self::run_for_verdict`].
@@ -278,58 +132,99 @@ impl Runner<'_> {
         replica: u32,
         is_time_up: &dyn Fn() -> bool,
     ) -> Option<Run> {
-        self.run_until(scenario, (multiple, replica), &[], is_time_up, &mut ())
+        let request = self.request(scenario, (multiple, replica), RunKind::Whole);
+        self.judged(&request, is_time_up).map(|(run, _)| run)
     }
 
-    /// Makes a run that ends early if one of `rules` on the success of all jobs is broken for certain. Returns `None` if the
-    /// time was up before it ended, or if it had too many jobs in flight.
-    fn run_until(
+    /// Makes a whole run at the present load with a record of the jobs that arrive from one instant until another. Returns `None`
+    /// in the same cases as [`Self::run`].
+    pub(super) fn run_with_outage(
         &self,
         scenario: &Scenario,
+        (from, until): (Instant, Instant),
+        replica: u32,
+    ) -> Option<(Run, OutageRecord)> {
+        let request = self.request(scenario, (1.0, replica), RunKind::Outage { from, until });
+        let (run, record) = self.or_cut(self.judged(&request, &|| self.count.is_stopped()))?;
+        Some((run, record.expect("invariant: a run of this kind has a record of the outage")))
+    }
+
+    /// Makes runs part of the next round of a plan that several processes share, because the plan will probably need them whatever
+    /// the other runs of the round show.
+    pub(super) fn announce(
+        &self,
+        scenario: &Scenario,
+        (multiple, replicas): (f64, Range<u32>),
+        kind: RunKind,
+    ) {
+        let Some(known) = self.count.known else { return };
+        for replica in replicas {
+            let _output = known.find(&self.request(scenario, (multiple, replica), kind));
+        }
+    }
+
+    /// Notes that a run is missing if there is none.
+    fn or_cut<T>(&self, run: Option<T>) -> Option<T> {
+        if run.is_none() {
+            self.count.note_cut();
+        }
+        run
+    }
+
+    fn request<'r>(
+        &'r self,
+        scenario: &'r Scenario,
         (multiple, replica): (f64, u32),
-        rules: &[Rule],
+        kind: RunKind,
+    ) -> RunRequest<'r> {
+        assert!(multiple > 0.0 && multiple.is_finite(), "invariant: a positive multiple, found {multiple}");
+        RunRequest { scenario, multiple, replica, kind, rules: self.rules, changes: self.changes }
+    }
+
+    /// Returns the judged run of a request, with its record of an outage.
+    fn judged(
+        &self,
+        request: &RunRequest<'_>,
         is_time_up: &dyn Fn() -> bool,
-        fold: &mut impl Fold,
-    ) -> Option<Run> {
+    ) -> Option<(Run, Option<OutageRecord>)> {
+        let output = match self.count.known {
+            Some(known) => known.find(request)?,
+            None => self.simulate(request, is_time_up)?,
+        };
+        self.count.add(&output.summary);
+        if output.summary.jobs.are_too_many() {
+            return None;
+        }
+        Some((Run::new(request.multiple, self.rules, output.summary), output.outage))
+    }
+
+    /// Simulates a run. Returns `None` if the time is up before it ends.
+    pub(super) fn simulate(
+        &self,
+        request: &RunRequest<'_>,
+        is_time_up: &dyn Fn() -> bool,
+    ) -> Option<RunOutput> {
         if is_time_up() {
             return None;
         }
-        let scenario = self.prepare(scenario, (multiple, replica), is_time_up);
+        let scenario = self.prepare(request.scenario, (request.multiple, request.replica), is_time_up);
         let load = Load::with_cache(&scenario, &self.count.samples);
+        let rules: &[Rule] = if request.kind == RunKind::Verdict { &self.rules.kept } else { &[] };
         let mut end = EarlyEnd::new(&scenario, rules, load.clone(), is_time_up);
         // Start levels are not valid if the time was up while they were computed.
         if is_time_up() {
             return None;
         }
-        let run = self.simulate(&scenario, multiple, load, &mut (&mut end, fold));
-        (!end.timed_out && !run.summary.jobs.are_too_many()).then_some(run)
-    }
-
-    /// Makes a run whose events go to `fold` as well. Returns `None` in the same cases as [`Self::run`].
-    pub(super) fn run_with(
-        &self,
-        scenario: &Scenario,
-        (multiple, replica): (f64, u32),
-        fold: &mut impl Fold,
-    ) -> Option<Run> {
-        let run = self.run_until(scenario, (multiple, replica), &[], &|| self.count.is_stopped(), fold);
-        if run.is_none() {
-            self.count.was_cut.store(true, Ordering::Relaxed);
-        }
-        run
-    }
-
-    /// Simulates a prepared scenario.
-    fn simulate(&self, scenario: &Scenario, multiple: f64, load: Load, fold: &mut impl Fold) -> Run {
-        let recorder = Recorder::without_distributions(scenario);
-        let summary = drive::record(recorder, Mode::Virtual, fold, |folds| {
-            drive::virtual_time::simulate_load(scenario, load, folds)
-        });
-        self.count.add(summary.jobs.offered);
-        if summary.jobs.are_too_many() {
-            self.count.has_too_many_jobs.store(true, Ordering::Relaxed);
-        }
-        Run::new(multiple, self.rules, summary)
+        let mut outage = match request.kind {
+            RunKind::Outage { from, until } => Some(OutageRecorder::new(request.scenario, from, until)),
+            RunKind::Whole | RunKind::Verdict => None,
+        };
+        let recorder = Recorder::without_distributions(&scenario);
+        let summary = match &mut outage {
+            Some(outage) => simulate(&scenario, load, recorder, &mut (&mut end, outage)),
+            None => simulate(&scenario, load, recorder, &mut end),
+        };
+        (!end.timed_out).then(|| RunOutput { summary, outage: outage.map(OutageRecorder::finish) })
     }
 
     /// Returns the scenario of a run: scaled, with its start levels and the seed of its replica, judged by the rules of this
@@ -348,4 +243,11 @@ impl Runner<'_> {
         scenario.expect.clone_from(&self.rules.kept);
         scenario
     }
+}
+
+/// Simulates a prepared scenario.
+fn simulate(scenario: &Scenario, load: Load, recorder: Recorder, fold: &mut impl Fold) -> Summary {
+    drive::record(recorder, Mode::Virtual, fold, |folds| {
+        drive::virtual_time::simulate_load(scenario, load, folds)
+    })
 }

@@ -1,10 +1,10 @@
 //! The simulated ceiling of one scenario on one seed: a bracketing search over whole runs.
 //!
-//! All runs of a search use the same random streams, so that they differ in the load alone. The slack of a run shows how
-//! far it is from the border between holding and breaking a rule, so the next probe is not the midpoint of the bracket: it
-//! lies just beyond the expected border, on the side that leaves the smaller bracket. Two such probes, one on either side,
-//! end the search. If a probe does not halve the bracket, the next one bisects it, so the search needs at most twice the
-//! runs of plain bisection.
+//! All runs of a search use the same random streams, so that they differ in the load alone. A step of the search makes several
+//! runs at once, which do not depend on each other, so a search has few steps. The slack of a run shows how far it is from the
+//! border between holding and breaking a rule. Two of the probes of a step lie on either side of the expected border and, if it
+//! is between them, end the search. If a step does not leave an equal part of the bracket, the next one divides it into equal
+//! parts, so the search needs at most twice the steps of that division alone.
 //!
 //! A run may neither hold nor break a rule, since a rule cannot be judged from the few jobs of its windows. The search goes on
 //! as if such a load held, since more load fills the windows, but such a load does not count as one that held.
@@ -14,13 +14,16 @@
 use super::plan::TooFewJobs;
 use super::runner::{Run, Runner};
 use crate::scenario::Scenario;
+use rayon::prelude::*;
 
 /// Where to search, and how precisely.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Search {
     /// The multiple at which the ceiling is expected; positive.
     pub(super) guess: f64,
-    /// The largest first step away from the guess, as a ratio above 1. Steps double until the ceiling is bracketed.
+    /// The ratio of neighbours among the loads around the guess with which the search begins; above 1.
+    pub(super) width: f64,
+    /// The largest first step away from them, as a ratio above 1. Steps double until the ceiling is bracketed.
     pub(super) step: f64,
     /// The relative loss of slack per relative increase of load near the ceiling, at least 1; 1 if unknown.
     pub(super) steepness: f64,
@@ -30,6 +33,8 @@ pub(super) struct Search {
     pub(super) min_multiple: f64,
     /// The highest multiple to try.
     pub(super) max_multiple: f64,
+    /// The number of runs of a step: 2, or 4 for a search that others wait for.
+    pub(super) at_once: u8,
     /// The replica: which seed the runs use.
     pub(super) replica: u32,
 }
@@ -132,23 +137,64 @@ fn border((low, low_slack): Probe, (high, high_slack): Probe) -> f64 {
     low + (high - low) * share.clamp(MARGIN, 1.0 - MARGIN)
 }
 
+/// What the runs of a search show so far.
+#[derive(Default)]
+struct Bracket {
+    /// The highest load that broke no rule.
+    low: Option<Probe>,
+    /// The highest load that held, and its cost scaled to a day, in USD.
+    held: (Option<Probe>, f64),
+    /// The highest load that neither held nor broke a rule, and why.
+    unjudged: Option<(f64, TooFewJobs)>,
+    /// The lowest load that broke a rule.
+    high: Option<Box<Run>>,
+}
+
+impl Bracket {
+    /// Adds a run between the ends of the bracket. Returns `true` if it breaks a rule.
+    fn add(&mut self, run: &Run) -> bool {
+        debug_assert!(self.low.is_none_or(|(low, _)| low < run.multiple), "invariant: a probe is above low");
+        debug_assert!(
+            self.high.as_ref().is_none_or(|high| run.multiple < high.multiple),
+            "invariant: below high"
+        );
+        if run.breaks() {
+            self.high = Some(Box::new(run.clone()));
+            return true;
+        }
+        self.low = Some((run.multiple, run.slack));
+        match run.undecided() {
+            Some(few) => self.unjudged = Some((run.multiple, few.clone())),
+            None => self.held = (self.low, run.cost_per_day()),
+        }
+        false
+    }
+
+    /// Returns the upper end divided by the lower one; infinite if one of them is not known.
+    fn ratio(&self) -> f64 {
+        match (self.low, &self.high) {
+            (Some((low, _)), Some(high)) => high.multiple / low,
+            _ => f64::INFINITY,
+        }
+    }
+}
+
 impl Search {
     /// Searches for the ceiling of `scenario`. Returns `None` if the measurements were stopped before it was found, or if a
     /// run had too many jobs in flight.
     pub(super) fn run(&self, runner: &Runner<'_>, scenario: &Scenario) -> Option<CeilingEstimate> {
-        self.bracket(runner, scenario, self.guess, None)
+        self.bracket(runner, scenario, None).map(|(estimate, _)| estimate)
     }
 
-    /// Searches for the ceiling of `scenario` above a run that held. Returns `None` in the same cases as [`Self::run`].
-    pub(super) fn run_above(
+    /// Searches for the ceiling of `scenario`, of which one run on the same seed is known. Returns it with the runs that were made.
+    /// Returns `None` in the same cases as [`Self::run`].
+    pub(super) fn run_from(
         &self,
         runner: &Runner<'_>,
         scenario: &Scenario,
-        held: &Run,
-    ) -> Option<CeilingEstimate> {
-        assert!(held.holds(), "invariant: the lower end of a bracket holds, found {:?}", held.broken);
-        let guess = self.guess.max(held.multiple * (1.0 + self.tolerance));
-        self.bracket(runner, scenario, guess, Some(held))
+        known: &Run,
+    ) -> Option<(CeilingEstimate, Vec<Run>)> {
+        self.bracket(runner, scenario, Some(known))
     }
 
     /// The distance of a probe beyond the expected border, as a share of the load.
@@ -160,68 +206,111 @@ impl Search {
         &self,
         runner: &Runner<'_>,
         scenario: &Scenario,
-        first: f64,
-        held: Option<&Run>,
-    ) -> Option<CeilingEstimate> {
-        assert!(first > 0.0 && first.is_finite(), "invariant: a positive first multiple, found {first}");
+        known: Option<&Run>,
+    ) -> Option<(CeilingEstimate, Vec<Run>)> {
+        assert!(
+            self.guess > 0.0 && self.guess.is_finite(),
+            "invariant: a positive guess, found {}",
+            self.guess
+        );
         assert!(0.0 < self.min_multiple && self.min_multiple <= self.max_multiple, "{self:?}");
-        assert!(self.step > 1.0 && self.tolerance > 0.0 && self.steepness >= 1.0, "{self:?}");
-        let mut low: Option<Probe> = held.map(|run| (run.multiple, run.slack));
-        let (mut last_held, mut unjudged) = ((low, held.map_or(0.0, Run::cost_per_day)), None);
-        let mut high: Option<Box<Run>> = None;
-        let (mut min_step, mut max_step) = (self.overshoot(), self.step - 1.0);
-        let mut next = first.clamp(self.min_multiple, self.max_multiple);
-        let mut width = f64::INFINITY;
-        loop {
-            let run = runner.run(scenario, next, self.replica)?;
-            let step = 1.0 + self.distance(run.slack, max_step).max(min_step);
-            if run.breaks() {
-                high = Some(Box::new(run));
-            } else {
-                low = Some((next, run.slack));
-                match run.undecided() {
-                    Some(few) => unjudged = Some((next, few.clone())),
-                    None => last_held = (low, run.cost_per_day()),
+        assert!(
+            self.width > 1.0 && self.step > 1.0 && self.tolerance > 0.0 && self.steepness >= 1.0,
+            "{self:?}"
+        );
+        assert!((2..=4).contains(&self.at_once), "{self:?}");
+        let mut bracket = Bracket::default();
+        if let Some(run) = known {
+            bracket.add(run);
+        }
+        let (mut made, mut before, mut max_step) = (Vec::new(), f64::INFINITY, self.step - 1.0);
+        while !self.is_found(&bracket) {
+            let probes = match (bracket.low, &bracket.high) {
+                _ if made.is_empty() => self.first(&bracket),
+                (Some(low), Some(high)) => self.between(low, (high.multiple, high.slack), before),
+                (Some((low, slack)), None) => self.beyond(low, 1.0 + self.distance(slack, max_step)),
+                (None, Some(high)) => {
+                    self.beyond(high.multiple, 1.0 / (1.0 + self.distance(high.slack, max_step)))
                 }
-            }
-            next = match (low, &high) {
-                (Some((low, _)), Some(high)) if high.multiple <= low * (1.0 + self.tolerance) => break,
-                (Some(low), Some(high)) => {
-                    let (high, before) = ((high.multiple, high.slack), width);
-                    width = high.0 - low.0;
-                    if width > before / 2.0 { f64::midpoint(low.0, high.0) } else { self.between(low, high) }
-                }
-                (Some((low, _)), None) if low >= self.max_multiple => break,
-                (Some((low, _)), None) => (low * step).min(self.max_multiple),
-                (None, Some(high)) if high.multiple <= self.min_multiple => break,
-                (None, Some(high)) => (high.multiple / step).max(self.min_multiple),
                 (None, None) => unreachable!("invariant: a run breaks a rule or does not"),
             };
-            debug_assert!(low.is_none_or(|(low, _)| low < next), "invariant: {next} is above {low:?}");
-            debug_assert!(high.as_ref().is_none_or(|high| next < high.multiple), "invariant: {next} < high");
-            // A ceiling that is not within one step is farther away than expected.
-            (min_step, max_step) = (2.0 * min_step, 2.0 * max_step);
+            if !made.is_empty() {
+                // A ceiling that is not within one step is farther away than expected.
+                max_step *= 2.0;
+            }
+            before = bracket.ratio();
+            let runs = self.probe(runner, scenario, probes)?;
+            // What breaks no rule above a load that does is not below the ceiling.
+            let _broken = runs.iter().find(|run| bracket.add(run));
+            made.extend(runs);
         }
-        Some(CeilingEstimate::new(last_held, high, unjudged))
+        Some((CeilingEstimate::new(bracket.held, bracket.high, bracket.unjudged), made))
+    }
+
+    /// Returns `true` if the bracket is narrow enough, or if no load that may be tried breaks a rule, or each does.
+    fn is_found(&self, bracket: &Bracket) -> bool {
+        match (bracket.low, &bracket.high) {
+            (Some(_), Some(_)) => bracket.ratio() <= 1.0 + self.tolerance,
+            (Some((low, _)), None) => low >= self.max_multiple,
+            (None, Some(high)) => high.multiple <= self.min_multiple,
+            (None, None) => false,
+        }
+    }
+
+    /// Makes the runs at some loads, the lowest first, as far as they may be tried. Returns `None` if one was not made.
+    fn probe(&self, runner: &Runner<'_>, scenario: &Scenario, mut probes: Vec<f64>) -> Option<Vec<Run>> {
+        for probe in &mut probes {
+            *probe = probe.clamp(self.min_multiple, self.max_multiple);
+        }
+        probes.sort_by(f64::total_cmp);
+        probes.dedup();
+        // All runs are asked for, also if one is missing.
+        let runs: Vec<Option<Run>> =
+            probes.into_par_iter().map(|multiple| runner.run(scenario, multiple, self.replica)).collect();
+        runs.into_iter().collect()
+    }
+
+    /// Returns the first probes: on either side of the guess, or beyond the run that is known if the guess is not.
+    fn first(&self, bracket: &Bracket) -> Vec<f64> {
+        let half = f64::from(self.at_once - 1) / 2.0;
+        let probe = |index| self.guess * libm::pow(self.width, f64::from(index) - half);
+        let (lowest, highest) = (probe(0), probe(self.at_once - 1));
+        let beyond = 1.0 + self.tolerance;
+        let shift = match (bracket.low, &bracket.high) {
+            (Some((low, _)), _) if lowest <= low => low * beyond / lowest,
+            (_, Some(high)) if highest >= high.multiple => high.multiple / beyond / highest,
+            _ => 1.0,
+        };
+        (0..self.at_once).map(|index| probe(index) * shift).collect()
+    }
+
+    /// Returns probes beyond a load, each twice as many steps away as the one before; `step` is a ratio.
+    fn beyond(&self, load: f64, step: f64) -> Vec<f64> {
+        (0..self.at_once).map(|index| load * libm::pow(step, f64::from(1u32 << index))).collect()
     }
 
     /// Returns the distance from a run with this slack to a probe beyond the border, as a share of the load.
     fn distance(&self, slack: f64, max_step: f64) -> f64 {
-        let slack = slack.abs();
-        if slack >= 1.0 {
-            max_step
-        } else {
-            let steepness = if slack < NEAR_BORDER { self.steepness } else { 1.0 };
-            slack / steepness + self.overshoot()
-        }
+        let steepness = if slack.abs() < NEAR_BORDER { self.steepness } else { 1.0 };
+        (slack.abs() / steepness + self.overshoot()).clamp(self.tolerance, max_step.max(self.tolerance))
     }
 
-    /// Returns a probe inside the bracket: beyond the expected border, on the side that leaves the smaller bracket.
-    fn between(&self, low: Probe, high: Probe) -> f64 {
-        let border = border(low, high);
-        let is_near_low = border - low.0 < high.0 - border;
-        let beyond = border * if is_near_low { 1.0 + self.overshoot() } else { 1.0 - self.overshoot() };
-        let margin = MARGIN * (high.0 - low.0);
-        beyond.clamp(low.0 + margin, high.0 - margin)
+    /// Returns probes inside the bracket, of which the upper end was `before` times the lower one a step earlier: on either side of
+    /// the expected border, and midway to the ends. If the last step left more than an equal part of the bracket, or if that ends
+    /// the search, they divide it into equal parts.
+    fn between(&self, low: Probe, high: Probe, before: f64) -> Vec<f64> {
+        let ratio = high.0 / low.0;
+        let parts = f64::from(self.at_once) + 1.0;
+        let fewest = libm::ceil(libm::log(ratio) / libm::log(1.0 + self.tolerance) - 1e-9).max(2.0);
+        if fewest <= parts || ratio - 1.0 > (before - 1.0) / parts {
+            let parts = fewest.min(parts);
+            let inner = (1..=self.at_once).map(f64::from).take_while(|index| *index < parts);
+            return inner.map(|index| low.0 * libm::pow(ratio, index / parts)).collect();
+        }
+        let (border, margin) = (border(low, high), MARGIN * (high.0 - low.0));
+        let inside = |probe: f64| probe.clamp(low.0 + margin, high.0 - margin);
+        let around = [inside(border * (1.0 - self.overshoot())), inside(border * (1.0 + self.overshoot()))];
+        let farther = [f64::midpoint(low.0, around[0]), f64::midpoint(around[1], high.0)];
+        around.into_iter().chain(farther).take(usize::from(self.at_once)).collect()
     }
 }

@@ -8,7 +8,7 @@ use super::not_tried::{NotTriedReason, UntriedChange};
 use super::plan::ChangeKind;
 use super::rules::Rules;
 use super::search::Search;
-use super::{catalogue, replicas, runner};
+use super::{catalogue, replicas, run_count, runner};
 use crate::ceiling::Ceiling;
 use crate::scenario::{self, Arrivals, Jitter, Overrides, Pace, Pick, Scenario};
 use provider::config::Tier;
@@ -315,17 +315,19 @@ fn the_search_brackets_the_ceiling_within_its_tolerance() {
         BASIC.replace("24h", "1h").replace("groq-free", "groq-developer").replace(", shape: daily", "");
     let scenario = parse(&yaml);
     let rules = Rules::of(&scenario);
-    let count = runner::RunCount::new(&());
-    let runner = runner::Runner { rules: &rules, count: &count };
+    let count = run_count::RunCount::new(&());
+    let runner = runner::Runner::new(&rules, &count);
     let mut ceilings = Vec::new();
     for guess in [0.1, 30.0, 200.0] {
         let search = Search {
             guess,
+            width: 1.1,
             step: 1.3,
             steepness: 1.0,
             tolerance: replicas::TOLERANCE,
             min_multiple: 1e-3,
             max_multiple: 1_000.0,
+            at_once: if guess == 30.0 { 4 } else { 2 },
             replica: 0,
         };
         let estimate = search.run(&runner, &scenario).expect("nothing ends the measurements");
@@ -379,8 +381,8 @@ fn a_load_above_the_ceiling_that_keeps_the_rules_is_announced() {
     let scenario = parse(&yaml("9m", "success >= 85%"));
     assert!(Ceiling::of(&scenario).multiple < 1.0);
     let rules = Rules::of(&scenario);
-    let count = runner::RunCount::new(&());
-    let run = runner::Runner { rules: &rules, count: &count }.run(&scenario, 1.0, 0).unwrap();
+    let count = run_count::RunCount::new(&());
+    let run = runner::Runner::new(&rules, &count).run(&scenario, 1.0, 0).unwrap();
     assert!(run.broken.is_empty(), "{:?}", run.broken);
     assert_eq!(
         line("9m", "success >= 85%").as_deref(),

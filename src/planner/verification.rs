@@ -7,6 +7,7 @@
 //! 98 % hold with about 90 %. Runs of many jobs are checked on 45 seeds, of which two may break a rule: 22 % and 94 %.
 
 use super::plan::{BrokenRule, TooFewJobs};
+use super::request::RunKind;
 use super::runner::{Runner, distinct};
 use crate::scenario::Scenario;
 use rayon::prelude::*;
@@ -31,6 +32,8 @@ const MAX_STEPS: u32 = 8;
 /// The most times that it is lowered after that, each time by twice as much: ceilings that are alike on a few seeds may be far
 /// above what most seeds hold, if a seed that holds a load need not hold a lower one.
 const MAX_WIDER_STEPS: u32 = 6;
+/// The number of further loads that are simulated in the same round if several processes make the plan.
+const STEPS_AHEAD: u32 = 2;
 /// The smallest step, as a share of the load.
 const MIN_STEP: f64 = 0.005;
 
@@ -51,6 +54,16 @@ pub(super) struct Verified {
     pub(super) undecided: Option<(TooFewJobs, u32)>,
 }
 
+/// Announces the runs at the loads that are tried after this one.
+fn announce_lower(runner: &Runner<'_>, scenario: &Scenario, (multiple, step): (f64, f64), count: u32) {
+    let mut lower = multiple;
+    for _ in 0..STEPS_AHEAD {
+        lower /= step;
+        let seeds = FIRST_REPLICA..FIRST_REPLICA + count;
+        runner.announce(scenario, (lower, seeds), RunKind::Verdict);
+    }
+}
+
 /// Checks `bound`, the multiple that most runs of about `jobs` jobs should hold; `spread` is the relative standard
 /// deviation of the ceilings. Returns `Some(None)` if no check is needed, and `None` if the measurements were stopped
 /// before the check ended. [`Verified::multiple`] is 0 if no load passed.
@@ -68,7 +81,13 @@ pub(super) fn verify(
     let mut step = 1.0 + (spread / 2.0).max(MIN_STEP);
     let (mut multiple, mut last_held, mut broken_above) = (bound, 0, None);
     for number in 0..=MAX_STEPS + MAX_WIDER_STEPS {
-        let Judged { held, undecided, broken } = judge(runner, scenario, multiple, count)?;
+        let Some(Judged { held, undecided, broken }) = judge(runner, scenario, multiple, count) else {
+            if jobs <= MAX_FEW_JOBS {
+                // Runs of few jobs are cheap, and a round of shards is not.
+                announce_lower(runner, scenario, (multiple, step), count);
+            }
+            return None;
+        };
         let breaking = broken.iter().filter(|rules| !rules.is_empty()).count() as u32;
         let has_passed = held + may_break >= count;
         if has_passed || breaking <= may_break {
@@ -115,7 +134,7 @@ fn judge(runner: &Runner<'_>, scenario: &Scenario, multiple: f64, count: u32) ->
         Some((run.undecided().cloned(), run.broken))
     });
     let (undecided, broken): (Vec<Option<TooFewJobs>>, Vec<Vec<BrokenRule>>) = runs.unzip();
-    if runner.count.is_stopped() {
+    if broken.len() < count as usize {
         return None;
     }
     let number_of = |seeds: usize| u32::try_from(seeds).expect("invariant: at most all seeds");

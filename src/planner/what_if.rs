@@ -20,7 +20,7 @@ use rayon::prelude::*;
 pub(super) const TOLERANCE: f64 = 0.03;
 /// The same for an ablation: only the size of its effect matters.
 pub(super) const ABLATION_TOLERANCE: f64 = 0.05;
-/// The largest first step around the expected ceiling, as a ratio.
+/// The largest first step away from the expected ceiling, as a ratio.
 const STEP: f64 = 1.08;
 /// Lifts are rounded to multiples of this to rank changes; of equal ones the cheaper change is the better one. A change
 /// whose lift exceeds one by no more is paired only if it contributes by arithmetic.
@@ -87,11 +87,15 @@ impl<'a> Unchanged<'a> {
 
     fn measure(&self, change: Change) -> Option<Measured> {
         let scenario = Change::all(self.scenario, [&change]);
-        let changed = self.runner.run(&scenario, 1.0, 0)?;
+        let names = [change.name.clone()];
+        let runner = self.runner.with_changes(&names);
         let tolerance = if change.can_be_proposed() { TOLERANCE } else { ABLATION_TOLERANCE };
-        let estimate = Search { tolerance, ..self.search(&scenario) }.run(&self.runner, &scenario)?;
+        let search = Search { tolerance, width: 1.0 + tolerance, ..self.search(&scenario) };
+        let (changed, estimate) =
+            rayon::join(|| runner.run(&scenario, 1.0, 0), || search.run(&runner, &scenario));
+        let (changed, estimate) = (changed?, estimate?);
         let undecided = estimate.undecided().cloned();
-        let cost_per_day = self.runner.cost_per_day(&scenario, &changed);
+        let cost_per_day = runner.cost_per_day(&scenario, &changed);
         let (lift, extra) = (self.lift(&estimate), cost_per_day - self.present_cost_per_day);
         let compared = match undecided {
             Some(_) => Comparison::Equal,
@@ -120,24 +124,13 @@ impl<'a> Unchanged<'a> {
             cost_usd: rounded(changed.summary.charged_usd(), 4),
             cost_usd_per_day: rounded(cost_per_day, 4),
             extra_usd_per_day: rounded(extra, 4),
-            ceiling_usd_per_day: rounded(self.ceiling_cost_per_day(&scenario, &estimate), 4),
+            ceiling_usd_per_day: rounded(ceiling_cost_per_day(&runner, &scenario, &estimate), 4),
             lift_per_usd: costs_extra.then(|| rounded((lift - 1.0) / extra, 6)),
             meets_budget: self.budget().map(|rules| rules.allows_cost(changed.summary.charged_usd())),
             broken_rule: violation.map(|violation| violation.rule),
             cuts: more_cut(self.scenario, &scenario, self.runner.rules),
         };
         Some(Measured { change, effect })
-    }
-
-    /// Returns the cost of a day at the ceiling of a change, in USD, or at the highest load that held if every load did; 0 if
-    /// none does.
-    fn ceiling_cost_per_day(&self, scenario: &Scenario, estimate: &CeilingEstimate) -> f64 {
-        let scaled = estimate.cost_per_day();
-        if scaled <= 0.0 || scenario.duration >= Nanos::DAY || !day_cost::has_daily_limits(scenario) {
-            return scaled;
-        }
-        let run = self.runner.run(scenario, estimate.at_least(), 0);
-        run.map_or(scaled, |run| self.runner.cost_per_day(scenario, &run))
     }
 
     /// Returns all rules if those on cost break first and are broken at the present load.
@@ -151,11 +144,13 @@ impl<'a> Unchanged<'a> {
         let ratio = if analytic_lift.is_finite() && analytic_lift > 0.0 { analytic_lift } else { 1.0 };
         Search {
             guess: (self.estimate.at_least() * ratio.min(MAX_GUESS_RATIO)).max(self.min_multiple),
+            width: 1.0 + TOLERANCE,
             step: STEP,
             steepness: self.estimate.steepness(),
             tolerance: TOLERANCE,
             min_multiple: self.min_multiple,
             max_multiple: self.max_multiple,
+            at_once: 2,
             replica: 0,
         }
     }
@@ -230,15 +225,18 @@ impl<'a> Unchanged<'a> {
     /// lifts, if nothing holds at present, if that product lies above the highest multiple to try, or if a run did not end.
     fn pair(&self, one: &Measured, other: &Measured) -> Option<Pair> {
         let scenario = Change::all(self.scenario, [&one.change, &other.change]);
+        let names = [one.change.name.clone(), other.change.name.clone()];
+        let runner = self.runner.with_changes(&names);
         let product_of_lifts = one.effect.lift * other.effect.lift;
         let multiple_to_exceed = self.estimate.at_least() * product_of_lifts * MIN_SYNERGY;
         // If nothing holds at present, the present ceiling is 0, and no multiple follows from the lifts.
         let held = (multiple_to_exceed > 0.0 && multiple_to_exceed < self.max_multiple)
-            .then(|| self.runner.run(&scenario, multiple_to_exceed, 0))
+            .then(|| runner.run(&scenario, multiple_to_exceed, 0))
             .flatten()
             .filter(Run::holds)?;
         let search = Search { tolerance: PAIR_TOLERANCE, step: PAIR_STEP, ..self.search(&scenario) };
-        let lift = self.lift(&search.run_above(&self.runner, &scenario, &held)?);
+        let (estimate, _) = search.run_from(&runner, &scenario, &held)?;
+        let lift = self.lift(&estimate);
         assert!(
             lift > product_of_lifts,
             "invariant: the pair holds beyond {product_of_lifts} times the ceiling, found {lift}"
@@ -249,4 +247,15 @@ impl<'a> Unchanged<'a> {
             apart: rounded(product_of_lifts, 4),
         })
     }
+}
+
+/// Returns the cost of a day at the ceiling of a change, in USD, or at the highest load that held if every load did; 0 if none
+/// does.
+fn ceiling_cost_per_day(runner: &Runner<'_>, scenario: &Scenario, estimate: &CeilingEstimate) -> f64 {
+    let scaled = estimate.cost_per_day();
+    if scaled <= 0.0 || scenario.duration >= Nanos::DAY || !day_cost::has_daily_limits(scenario) {
+        return scaled;
+    }
+    let run = runner.run(scenario, estimate.at_least(), 0);
+    run.map_or(scaled, |run| runner.cost_per_day(scenario, &run))
 }

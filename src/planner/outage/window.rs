@@ -7,6 +7,7 @@ use crate::record::{Fold, Mode, Recorder, RunEnd, Summary};
 use crate::scenario::Scenario;
 use provider::{Instant, Nanos};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 /// The shortest slot for which recovery is judged.
 const MIN_SLOT: Nanos = Nanos::MINUTE;
@@ -17,7 +18,7 @@ const MAX_SLOTS: u64 = 1 << 16;
 pub(super) type Slots = Vec<[u64; 2]>;
 
 /// A fold over the jobs that arrive in an interval, and over the slots after it.
-pub(super) struct OutageRecorder {
+pub(in crate::planner) struct OutageRecorder {
     from: Instant,
     until: Instant,
     last_event: Instant,
@@ -35,20 +36,21 @@ pub(super) struct OutageRecorder {
 }
 
 /// What an [`OutageRecorder`] found.
-pub(super) struct OutageRecord {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::planner) struct OutageRecord {
     /// Per workload, the jobs of the interval, judged by the rules of the scenario.
     pub(super) workloads: Vec<Summary>,
     /// The jobs of all workloads.
     pub(super) all: Summary,
     /// Per workload, the slots after the interval.
     pub(super) after: Vec<Slots>,
-    /// The length of a slot.
-    pub(super) slot: Nanos,
+    /// The length of a slot, in nanoseconds.
+    pub(super) slot_ns: u64,
 }
 
 impl OutageRecorder {
     /// Returns the fold for a run of `scenario`, whose expectations are the rules of the plan.
-    pub(super) fn new(scenario: &Scenario, from: Instant, until: Instant) -> Self {
+    pub(in crate::planner) fn new(scenario: &Scenario, from: Instant, until: Instant) -> Self {
         assert!(from < until, "invariant: an outage takes time, found {from} to {until}");
         let rest = (Instant::ZERO + scenario.duration).since(until);
         let slot = MIN_SLOT.max(Nanos(rest.0 / MAX_SLOTS));
@@ -68,11 +70,11 @@ impl OutageRecorder {
     }
 
     /// Ends the fold.
-    pub(super) fn finish(self) -> OutageRecord {
+    pub(in crate::planner) fn finish(self) -> OutageRecord {
         let end = RunEnd { at: self.last_event, mode: Mode::Virtual, scheduled: None, interrupted: false };
         let mut workloads: Vec<Summary> = self.records.into_iter().map(|record| record.finish(end)).collect();
         let all = workloads.pop().expect("invariant: the record of all workloads is the last");
-        OutageRecord { workloads, all, after: self.after, slot: self.slot }
+        OutageRecord { workloads, all, after: self.after, slot_ns: self.slot.0 }
     }
 
     /// Registers a job that arrives in the interval.

@@ -5,7 +5,7 @@ use super::*;
 use crate::ceiling::Ceiling;
 use crate::planner::catalogue;
 use crate::planner::rules::Rules;
-use crate::planner::runner::RunCount;
+use crate::planner::run_count::RunCount;
 use crate::scenario::{self, Overrides, Scenario};
 use proptest::prelude::*;
 
@@ -18,8 +18,8 @@ fn parse(yaml: &str) -> Scenario {
 fn searching<T>(yaml: &str, target: f64, with: impl FnOnce(&mut Search<'_>) -> T) -> T {
     let scenario = parse(yaml);
     let (analytic, rules, count) = (Ceiling::of(&scenario), Rules::of(&scenario), RunCount::new(&()));
-    let runner = Runner { rules: &rules, count: &count };
-    let ceiling_search = crate::planner::search(&scenario, &analytic, &rules);
+    let runner = Runner::new(&rules, &count);
+    let ceiling_search = crate::planner::found::search(&scenario, &analytic, &rules);
     let present = runner.run(&scenario, 1.0, 0).expect("nothing ends the measurements");
     let estimate = ceiling_search.run(&runner, &scenario).expect("nothing ends the measurements");
     let unchanged = Unchanged {

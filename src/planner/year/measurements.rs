@@ -5,6 +5,7 @@ use super::offers::micros;
 use super::order::Micros;
 use crate::planner::plan::{FailedProof, FirstViolation, TooFewJobs};
 use crate::planner::purchase::{MAX_PROOFS, seeds_of_proof};
+use crate::planner::request::RunKind;
 use crate::planner::runner::Run;
 use crate::planner::search::Search;
 use crate::planner::what_if;
@@ -96,6 +97,12 @@ impl<'a> Measurements<'a> {
 
     /// Proves that the sets hold the loads of their months. Returns `true` if a proof failed.
     pub(super) fn prove(&mut self, cells: &[(usize, u32)]) -> Result<bool, Stop> {
+        for (set, month) in cells.iter().copied().filter(|cell| !self.proofs.contains_key(cell)) {
+            let (needed, first) = self.next_proof(month);
+            let (scenario, question) = (self.question.scenario(set, month), self.question);
+            let seeds = (question.multiple(month), first..first + needed);
+            question.runner.announce(&scenario, seeds, RunKind::Verdict);
+        }
         for (set, month) in cells.iter().copied() {
             if !self.proofs.contains_key(&(set, month)) && self.fails(set, month)?.is_some() {
                 return Ok(true);
@@ -107,9 +114,7 @@ impl<'a> Measurements<'a> {
     /// Simulates a set at the load of a month on fresh seeds until some do not hold. Returns the first replica that does not, `None` if
     /// all hold.
     fn fails(&mut self, set: usize, month: u32) -> Result<Option<u32>, Stop> {
-        let failed = self.failed_proofs.keys().filter(|(_, other)| *other == month).count() as u32;
-        let number = i32::try_from(failed).map_or(MAX_PROOFS - 1, |failed| failed.min(MAX_PROOFS - 1));
-        let (needed, first) = (seeds_of_proof(number), FIRST_REPLICA + failed * REPLICAS_PER_PROOF);
+        let (needed, first) = self.next_proof(month);
         let mut seeds = 0;
         while seeds < needed {
             let until = needed.min(seeds + BATCH);
@@ -130,6 +135,13 @@ impl<'a> Measurements<'a> {
         }
         self.proofs.insert((set, month), needed);
         Ok(None)
+    }
+
+    /// Returns the number of seeds of the next proof of a month, and its first replica.
+    fn next_proof(&self, month: u32) -> (u32, u32) {
+        let failed = self.failed_proofs.keys().filter(|(_, other)| *other == month).count() as u32;
+        let number = i32::try_from(failed).map_or(MAX_PROOFS - 1, |failed| failed.min(MAX_PROOFS - 1));
+        (seeds_of_proof(number), FIRST_REPLICA + failed * REPLICAS_PER_PROOF)
     }
 
     fn breaks(&mut self, set: usize, month: u32, replica: u32) {
@@ -180,19 +192,22 @@ impl<'a> Measurements<'a> {
         let guess = self.question.multiple(month);
         let search = Search {
             guess,
+            width: STEP,
             step: STEP,
             steepness: 1.0,
             tolerance: what_if::TOLERANCE,
             min_multiple: guess / RANGE,
             max_multiple: guess * RANGE,
+            at_once: 2,
             replica: 0,
         };
         let search = |set: usize| {
             let estimate = search.run(&self.question.runner, &self.question.scenario(set, month))?;
             Some((set, estimate.low))
         };
-        let found: Option<Vec<(usize, f64)>> = sets.into_par_iter().map(search).collect();
-        let best = found?.into_iter().reduce(|best, next| if next.1 > best.1 { next } else { best });
+        let found: Vec<Option<(usize, f64)>> = sets.into_par_iter().map(search).collect();
+        let found = found.into_iter().collect::<Option<Vec<(usize, f64)>>>()?;
+        let best = found.into_iter().reduce(|best, next| if next.1 > best.1 { next } else { best });
         best.map(|(set, low)| (set, Some(low).filter(|low| *low > 0.0)))
     }
 }

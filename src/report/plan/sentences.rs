@@ -153,12 +153,16 @@ fn long_window(window: &LongWindow, scenario_s: f64, run: &RunTime) -> String {
 
 /// Returns the sentence of [`Finding::Partial`].
 fn partial(finding: &Finding) -> String {
-    let Finding::Partial { by, seeds, changes, of, missing_outages, missing_year } = finding else {
+    let Finding::Partial { by, missing_shards, seeds, changes, of, missing_outages, missing_year } = finding
+    else {
         return String::new();
     };
     let by = match by {
-        CutReason::Interrupted => "The plan was interrupted",
-        CutReason::TimeLimit => "The time limit ended the measurements",
+        CutReason::Interrupted => "The plan was interrupted".to_owned(),
+        CutReason::TimeLimit => "The time limit ended the measurements".to_owned(),
+        CutReason::MissingShards => {
+            format!("Not all shards of the plan are there (missing: {})", missing_shards.join("; "))
+        }
     };
     let outages = match missing_outages.as_slice() {
         [] => String::new(),
