@@ -1,5 +1,6 @@
 //! Compares what the planner finds with closed forms, with sums of known ceilings, and with simulations of its answers.
 
+mod budget;
 mod causes;
 mod closed;
 mod cut;

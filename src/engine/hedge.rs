@@ -11,7 +11,7 @@
 //! A hedge is charged like any attempt, also if it is cancelled. So it must not take what a job needs. It is sent only if
 //!
 //! * the limits of its target are known, and [`Hedge::spare_permille`] of each is left after it by the quota estimate: what is not known is
-//!   not spare. The jobs that follow are delayed by it only if they use up that share faster than it refills;
+//!   not spare, and the same share of each window of the client's budget is left. The jobs that follow are delayed by it only if they use up that share faster than it refills;
 //! * the target is in use: neither in cool-down, nor ejected, nor being probed, and no job waits for it;
 //! * no job queues for a permit, and the same share of the permits is free after it;
 //! * the client's budget in USD allows it, and no job waits for that;
@@ -208,7 +208,9 @@ impl Router {
         let view = TargetForJob { state: target, own, queues, spend };
         (active.tried | active.excluded) & candidate.bit() == 0
             && target.is_in_use(now)
-            && self.spend.as_ref().is_none_or(|spend| !spend.is_awaited())
+            && self.spend.as_ref().is_none_or(|spend| {
+                !spend.is_awaited() && spend.has_spare(now, &active.job, candidate.target, spare_permille)
+            })
             && !target.is_awaited()
             && queues.iter().all(FairQueue::is_empty)
             && blocked_by(now, active, candidate.bit(), cost, &view, &self.budget).is_none()

@@ -34,6 +34,7 @@
 use super::Engine;
 use super::blockers::SpendWait;
 use super::driver::Driver;
+use super::estimate::leaves_spare;
 use super::fifo::{Fifo, Links};
 use super::hedge::SentAttempt;
 use super::jobs::{ActiveJob, JobState};
@@ -190,6 +191,18 @@ impl Spend {
         let yields = job.priority == Priority::Batch && !self.queues[0].is_empty();
         let at = self.windows.iter().map(|window| window.ends).min().unwrap_or(Instant::MAX);
         yields.then_some(Fit::Later { at, may_return: true, cost })
+    }
+
+    /// Returns `true` if an attempt of the job at a target leaves this share of the budget of each window, in thousandths, also if it
+    /// costs the most that it can.
+    pub(super) fn has_spare(&self, at: Instant, job: &Job, target: TargetId, permille: u32) -> bool {
+        let cost = self.most(job, target);
+        // A window that has ended at `at` is empty then.
+        let used = |window: &Window| {
+            if window.ends > at { window.settled.saturating_add(window.reserved) } else { 0 }
+        };
+        let left = |window: &Window| i128::from(window.limit) - i128::from(used(window)) - i128::from(cost);
+        cost == 0 || self.windows.iter().all(|window| leaves_spare(left(window), window.limit, permille))
     }
 
     /// Reserves the most that an attempt of the job, which is sent now, can cost.

@@ -7,7 +7,7 @@ use super::violation;
 use crate::ceiling::Ceiling;
 use crate::formatting::{rounded, seconds, share_of};
 use crate::ids::TargetId;
-use crate::record::{Counts, Summary};
+use crate::record::Summary;
 use crate::scenario::{Client, Metric, Scenario, Target, Workload};
 use provider::config::{Estimate, Limit, RefillPolicy, Settlement};
 use provider::{Axis, Nanos};
@@ -164,10 +164,7 @@ fn own_window(scenario: &Scenario, violation: &FirstViolation, axis: Axis) -> Op
 fn given_up(scenario: &Scenario, summary: &Summary, violation: &FirstViolation) -> Option<Difference> {
     let Summary { jobs, .. } = summary;
     let lost = jobs.failed + jobs.shed;
-    let by = |name: &str| {
-        let of = |counts: &Counts| counts.get(name).copied().unwrap_or(0);
-        of(&jobs.failed_by) + of(&jobs.shed_by)
-    };
+    let by = |reason: &str| violation::lost_by(summary, reason);
     let client = client_of(scenario, violation)?;
     let bounds = [
         (by("attempts"), GiveUpBound::Attempts { attempts: client.retry.attempts }),

@@ -6,7 +6,7 @@ use super::plan::FirstViolation;
 use super::rules::Rules;
 use super::runner::Run;
 use crate::formatting::{moment, rounded};
-use crate::record::{Incident, RuleResult, Series, Summary};
+use crate::record::{Counts, Incident, RuleResult, Series, Summary};
 use crate::scenario::{Metric, Rule, Scenario, Target};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -43,6 +43,8 @@ pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<Fir
     let refused = count(|limit| limit.refused);
     let refused_over_run = count(|limit| limit.refused_over_run);
     let given_up = count(|limit| limit.given_up);
+    let is_lost = matches!(rule.metric, Metric::Success | Metric::TaskSuccess | Metric::Goodput);
+    let over_budget = if limit.is_none() && is_lost { lost_by(summary, "client_budget") } else { 0 };
     let (target, axis) = limit.map(|limit| (limit.target, limit.axis)).unzip();
     Some(FirstViolation {
         rule: judged.rule.clone(),
@@ -57,7 +59,14 @@ pub(super) fn first(run: &Run, rules: &Rules, scenario: &Scenario) -> Option<Fir
         refused,
         refused_over_run,
         given_up,
+        over_budget,
     })
+}
+
+/// Returns the number of jobs that failed or were shed for a reason.
+pub(super) fn lost_by(summary: &Summary, reason: &str) -> u64 {
+    let of = |counts: &Counts| counts.get(reason).copied().unwrap_or(0);
+    of(&summary.jobs.failed_by) + of(&summary.jobs.shed_by)
 }
 
 /// Returns the steps of the series in which a rule is worst: those of its worst window, else the worst one. `None` if there is

@@ -4,6 +4,7 @@ use crate::formatting::{RunTime, count, duration, job_rate, moment, plural};
 use crate::scenario::trace::TraceUnit;
 use crate::scenario::{AnswerBound, DEFAULT_CLIENT, ExceededBound, Note, SpendingBudget};
 use provider::Nanos;
+use provider::config::DEFAULT_MAX_TOKENS;
 use provider::units::{print_count, print_duration, print_number, print_share};
 
 /// Returns the sentence of each note.
@@ -63,7 +64,9 @@ pub(super) fn sentence(note: &Note) -> String {
 
 /// Says what a client may spend, and what does not count.
 fn budget(note: &Note) -> String {
-    let Note::ClientBudget { client, usd_per_hour, usd_per_day, free } = note else { return String::new() };
+    let Note::ClientBudget { client, usd_per_hour, usd_per_day, free, unbounded } = note else {
+        return String::new();
+    };
     let budget = SpendingBudget { usd_per_hour: *usd_per_hour, usd_per_day: *usd_per_day };
     let client =
         if client == DEFAULT_CLIENT { "the client".to_owned() } else { format!("the client {client}") };
@@ -73,6 +76,14 @@ fn budget(note: &Note) -> String {
     if !free.is_empty() {
         let verb = if free.len() == 1 { "states no price and counts" } else { "state no price and count" };
         text += &format!("; {} {verb} as free", free.join(", "));
+    }
+    if !unbounded.is_empty() {
+        text += &format!(
+            "; at {} nothing bounds the completion of a job without `max_tokens`: {} tokens are reserved for it, and a longer one \
+             can exceed the budget",
+            unbounded.join(", "),
+            count(u64::from(DEFAULT_MAX_TOKENS))
+        );
     }
     text
 }

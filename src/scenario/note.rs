@@ -163,6 +163,9 @@ pub enum Note {
         /// The targets of its jobs that state no price, which it counts as free.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         free: Vec<String>,
+        /// The targets at which nothing bounds the completion of some of its jobs, which can exceed the budget.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unbounded: Vec<String>,
     },
     /// A note in a result of an earlier version, which stored sentences.
     #[serde(untagged)]

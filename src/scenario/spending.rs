@@ -44,13 +44,27 @@ impl Scenario {
     pub(super) fn budget_notes(&self) -> Vec<Note> {
         let note = |(id, client): (ClientId, &Client)| {
             let SpendingBudget { usd_per_hour, usd_per_day } = client.budget?;
-            let targets = self.targets_of_client(id).into_iter().map(|id| &self.targets[id.index()]);
-            let free = targets.filter(|target| is_free(target)).map(|target| target.name.clone());
+            let targets = self.targets_of_client(id);
+            let names = |has: &dyn Fn(&Target) -> bool| -> Vec<String> {
+                let targets = targets.iter().map(|id| &self.targets[id.index()]);
+                targets.filter(|target| has(target)).map(|target| target.name.clone()).collect()
+            };
+            let workloads = self.workloads.iter().filter(|workload| workload.client == id);
+            let has_unbounded_jobs =
+                self.workloads.is_empty() || workloads.clone().any(|workload| workload.max_tokens.is_none());
+            let is_unbounded = |target: &Target| {
+                let models = &self.providers[usize::from(target.provider)].models;
+                let lengths = models[usize::from(target.model)].lengths;
+                has_unbounded_jobs
+                    && target.price.output > 0.0
+                    && lengths.max_output.or(lengths.context).is_none()
+            };
             Some(Note::ClientBudget {
                 client: client.name.clone(),
                 usd_per_hour,
                 usd_per_day,
-                free: free.collect(),
+                free: names(&is_free),
+                unbounded: names(&is_unbounded),
             })
         };
         self.clients_in_use().filter_map(note).collect()

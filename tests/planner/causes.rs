@@ -144,7 +144,7 @@ fn a_day_costs_no_more_than_its_limits_admit() {
     let costs = plan.curve.iter().map(|point| point.cost_usd_per_day.expect("every point has its cost"));
     assert!(costs.into_iter().all(|cost| cost < 2.9), "{:?}", plan.curve);
     let text = text_of(&plan);
-    assert!(text.contains("if a limit per day does not allow that"), "{text}");
+    assert!(text.contains("if a limit per day or the budget of a client does not allow that"), "{text}");
     assert!(!text.contains("67.2"), "{text}");
 }
 

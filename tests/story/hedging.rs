@@ -192,3 +192,27 @@ fn a_stream_that_has_begun_is_not_hedged() {
     );
     assert_eq!(end(&story).service, Nanos::from_millis(500 + 9_900));
 }
+
+/// 1 USD an hour pays for 100 attempts of 0.01 USD. Every answer takes 5 s, so a hedge is sent for each job while half of the budget is
+/// left: 25 jobs and their hedges use the first half, the other 50 attempts serve 50 jobs. Hedges that took all of it would leave 50.
+#[test]
+fn a_hedge_leaves_its_spare_share_of_the_budget() {
+    let model = "{latency: {total: 5s}, limits: {rpm: 600}, price: {input: 5, output: 5}}";
+    let yaml = format!(
+        "
+providers: {{a: {{models: {{m: {model}}}}}, b: {{models: {{m: {model}}}}}}}
+routes: {{r: [{{of: [a/default/m, b/default/m]}}]}}
+duration: 50m
+client: {{deadline: 1m, budget: {{usd_per_hour: 1}}, hedge: {{after: 1s, spare: 50%}}}}
+workload: [{{name: w, route: r, arrivals: {{constant: 2/min}}, prompt: 1000, completion: 1000, max_tokens: 1000, stream: false}}]"
+    );
+    let summary = drive::summarize(&parse(&yaml));
+    assert_eq!(summary.jobs.offered, 100);
+    let sent = summary.attempts.hedges.map(|hedges| hedges.sent);
+    assert_eq!(
+        (summary.attempts.total, sent, summary.jobs.succeeded),
+        (100, Some(25), 75),
+        "{:?}",
+        summary.jobs
+    );
+}

@@ -61,7 +61,13 @@ fn jobs_beyond_the_budget_take_the_free_step() {
     let note = story.scenario.notes.iter().find(note).cloned();
     let free = vec!["free/default/m".to_owned()];
     let client = "default".to_owned();
-    let expected = Note::ClientBudget { client, usd_per_hour: Some(0.5), usd_per_day: None, free };
+    let expected = Note::ClientBudget {
+        client,
+        usd_per_hour: Some(0.5),
+        usd_per_day: None,
+        free,
+        unbounded: Vec::new(),
+    };
     assert_eq!(note, Some(expected));
 }
 

@@ -44,6 +44,15 @@ pub struct FirstViolation {
     /// Jobs that were given up over the run while they waited for the limit, if that is why it is named; else 0.
     #[serde(default)]
     pub given_up: u64,
+    /// Jobs that were lost over the run because the client's budget in USD did not allow them in time, if no limit is the cause of
+    /// the violation; else 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub over_budget: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A rule that does not hold.

@@ -57,7 +57,7 @@ pub(super) fn sentence(note: &PlanNote) -> String {
             "It is not known when a growth of {rate} reaches the ceiling, because no load is known to hold."
         ),
         PlanNote::CostPerDay { run_s, has_daily_limits } if *run_s < DAY_S => {
-            let of_day = "; if a limit per day does not allow that and the traffic can go on, they are those of a simulated day";
+            let of_day = "; if a limit per day or the budget of a client does not allow that, they are those of a simulated day if the traffic can go on, and at most the budget";
             format!(
                 "Costs per day are those of a run of {}, times {}, as if its traffic went on for the whole day{}.",
                 duration(*run_s),

@@ -49,6 +49,12 @@ pub(super) const CUT: &str = "the length at which answers are cut";
 
 /// Says what the cause may be if no limit is known to be it.
 fn without_limit(violation: &FirstViolation) -> String {
+    if violation.over_budget > 0 {
+        let jobs = plural(violation.over_budget, "job");
+        return format!(
+            "Over the run the budget of the client in USD does not allow {jobs} in time, which are lost, and no limit is the cause."
+        );
+    }
     let none =
         if violation.at.is_some() { "No limit refuses or is 90 % used then" } else { "No limit refuses" };
     format!(
@@ -75,6 +81,7 @@ mod tests {
             refused: 0,
             refused_over_run: 0,
             given_up: 0,
+            over_budget: 0,
         };
         assert_eq!(
             sentence(&violation),

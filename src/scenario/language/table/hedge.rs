@@ -26,8 +26,8 @@ pub(in crate::scenario::language) static HEDGE: Map = Map {
             "spare",
             Kind::Permille,
             "80%",
-            "The share of each known limit of the target, and of `concurrency`, that is left after the hedge. The jobs that follow are delayed only if they \
-             use up this share faster than it refills.",
+            "The share of each known limit of the target, of `concurrency` and of the client's `budget` that is left after the hedge. The jobs that follow are \
+             delayed only if they use up this share faster than it refills.",
         )
         .default("50%"),
     ],

@@ -14,7 +14,7 @@ pub(super) const BUDGET_WORD: Word = word(
 pub(in crate::scenario::language) static SPENDING: Map = Map {
     name: "client's budget",
     doc: "What a client may spend in each hour and in each day of local time, which passes from the start of the run if that has no date. If both are given, \
-          both hold. A send reserves the most that it can cost: its prompt and `max_tokens` or, without it, the longest completion of the model. If that does \
+          both hold. A send reserves the most that it can cost: its prompt and `max_tokens` or, without it, the longest completion of the model: `max_output`, the whole `context`, or 1,024 tokens. If that does \
           not fit what is left, the job goes to another target of its route that it fits; if there is none, it waits for what answers give back and \
           for the end of the window, or is given up (`client_budget`) if its deadline is before that. An attempt counts when it is sent. \
           One that times out, is cancelled or breaks off counts with the most that it can cost, because the client does not learn what it cost; \
