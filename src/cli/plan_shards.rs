@@ -189,7 +189,7 @@ impl Folder<'_> {
         Ok((parts, current))
     }
 
-    /// Makes the share of one shard, unless it is there.
+    /// Makes the share of one shard in the current round, and in earlier ones from which it was removed, unless it is there.
     fn make_share(
         &self,
         (scenario, options): (&Scenario, &PlanOptions),
@@ -200,23 +200,41 @@ impl Folder<'_> {
         fs::create_dir_all(self.0)
             .with_context(|| format!("error: cannot write to {}", path_name(self.0)))
             .map_err(input_error)?;
-        let (_, number) = self.read(plan, |_| false)?;
-        let path = self.part(number, shard);
-        let own = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let (parts, _) = self.read(plan, |round| round <= number)?;
-        if own.is_some() && parts.is_whole(number, shard) {
-            note(&format!("shard {shard} of round {number} is there: {}", path_name(&path)));
-            return Ok(Done::Written);
+        loop {
+            let (parts, current) = self.read(plan, |_| true)?;
+            let number = (1..current).find(|round| parts.lacks(*round, shard)).unwrap_or(current);
+            let path = self.part(number, shard);
+            if parts.is_whole(number, shard) {
+                note(&format!("shard {shard} of round {number} is there: {}", path_name(&path)));
+                return Ok(Done::Written);
+            }
+            let is_listed = parts.is_listed(number);
+            let round = current_round(scenario, options, (parts, number), progress)?;
+            if is_listed {
+                self.check_list(&round)?;
+            } else {
+                write(&self.list(number), &round.list())?;
+            }
+            let part = round.simulate(shard, progress).ok_or_else(|| plan_error(PlanError::Interrupted))?;
+            write(&path, &part.to_json())?;
+            note(&format!("shard {shard} of round {number} is made: {}", path_name(&path)));
+            if number == current {
+                return Ok(Done::Written);
+            }
         }
-        let is_listed = parts.is_listed(number);
-        let round = current_round(scenario, options, (parts, number), progress)?;
-        if !is_listed {
-            write(&self.list(number), &round.list())?;
+    }
+
+    /// Returns an error if the round has other runs than its list, because parts of earlier rounds are missing.
+    fn check_list(&self, round: &Round) -> Result<(), VerbError> {
+        let path = self.list(round.number);
+        let listed = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
+        if listed == round.list() {
+            return Ok(());
         }
-        let part = round.simulate(shard, progress).ok_or_else(|| plan_error(PlanError::Interrupted))?;
-        write(&path, &part.to_json())?;
-        note(&format!("shard {shard} of round {number} is made: {}", path_name(&path)));
-        Ok(Done::Written)
+        Err(input_error(anyhow!(
+            "error: shards of rounds before round {} are missing\n  help: `--merge` names them; run them again first",
+            round.number
+        )))
     }
 }
 

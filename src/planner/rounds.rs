@@ -265,6 +265,13 @@ impl Parts {
         parts.filter(|(_, part)| part.shard() == shard).any(|(_, part)| self.has_its_runs(part))
     }
 
+    /// Returns `true` if a round was shared among as many shards, and the part of this one is not there.
+    #[must_use]
+    pub fn lacks(&self, round: u32, shard: Shard) -> bool {
+        let first = self.parts.get(&round).and_then(|parts| parts.first());
+        first.is_some_and(|(_, part)| part.of == shard.count) && !self.is_whole(round, shard)
+    }
+
     fn has_its_runs(&self, part: &Part) -> bool {
         let Some(list) = self.lists.get(&part.round) else { return false };
         let share = (0..).zip(list).filter(|(position, _)| part.shard().has(*position)).map(|(_, id)| id);
